@@ -1,0 +1,58 @@
+//! Every bound of the formats, each with its reason. A bound is part of the protocol: changing one is a `rules:` change.
+
+/// Bytes of a record (compact JWS): the C2SP tiles format prefixes an entry with 16 bits.
+pub const RECORD_BYTES_MAX: usize = 65_535;
+/// Entries of one `notarise` record: what fits comfortably beside the JWS overhead; SHA-512 entries meet the byte limit first.
+pub const NOTARISE_ENTRIES_MAX: usize = 512;
+/// Documents of one batch: path lengths stay ≤ 32 and an index fits in 32 bits everywhere.
+pub const BATCH_COUNT_MAX: u64 = 1 << 32;
+/// Integers in signed JSON: the largest that every JSON implementation keeps exactly (RFC 8259 §6, RFC 8785 §3.2.2.3).
+pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Nesting of signed JSON: acts need 5; the rest is room, and no parser's stack is at risk.
+pub const JSON_DEPTH_MAX: usize = 8;
+/// Bytes of a JOSE header, decoded: room for an `x5c` chain of four certificates.
+pub const JOSE_HEADER_BYTES_MAX: usize = 24_576;
+/// Characters of a DID: `jwk_jcs-pub` of a P-384 key needs about 260.
+pub const DID_CHARS_MAX: usize = 400;
+/// Bytes of a block's encoding: gossip carries 4 MiB, the sync response 10 MiB, and a block must pass both.
+pub const BLOCK_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Records of a block: 2 MiB of the smallest useful record (about 450 bytes).
+pub const BLOCK_RECORDS_MAX: usize = 4_608;
+/// Bytes of a header's text: measured about 900; unknown members are refused, so nothing grows it.
+pub const HEADER_BYTES_MAX: usize = 4_096;
+/// Bytes of a signed note: 64 validators × 2 lines × about 200 bytes, and the body.
+pub const NOTE_BYTES_MAX: usize = 65_536;
+/// Signature lines of a note: 64 cosignatures, 64 log signatures, witnesses besides.
+pub const NOTE_SIGNATURES_MAX: usize = 256;
+/// Bytes of an origin line (C2SP tlog-checkpoint names are URL-like; 255 fits a DNS name plus path).
+pub const ORIGIN_BYTES_MAX: usize = 255;
+/// Fewest validators: one may be lost or lie (3f + 1 with f = 1).
+pub const VALIDATORS_MIN: usize = 4;
+/// Most validators: votes grow with the square; beyond this, read at scale through tiles and mirrors.
+pub const VALIDATORS_MAX: usize = 64;
+/// Most operators in office.
+pub const OPERATORS_MAX: usize = 256;
+/// Writers that a genesis may name; later ones come by governance.
+pub const GENESIS_WRITERS_MAX: usize = 4_096;
+/// Bytes of a receipt that a verifier reads: record + 64 validators + some epoch links and anchors.
+pub const RECEIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Nesting of a receipt: anchors hold epoch chains, which hold sets, which hold keys.
+pub const RECEIPT_DEPTH_MAX: usize = 16;
+/// Anchors of a receipt: a refresh a year for a century.
+pub const RECEIPT_ANCHORS_MAX: usize = 100;
+/// Links of an epoch chain in a receipt: a set change a week for twenty years.
+pub const EPOCH_LINKS_MAX: usize = 1_040;
+/// Bytes of a trust file or genesis.
+pub const TRUST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A record is admitted when its `iat` is at most this much older than the block.
+pub const RECORD_AGE_S_MAX: u64 = 24 * 3600;
+/// A record is admitted when its `iat` is at most this much ahead of the block: clocks of authors differ.
+pub const RECORD_AHEAD_S_MAX: u64 = 300;
+/// `exp` is at most this much after `iat`, so that replay needs to be remembered for a bounded time only.
+pub const RECORD_LIFE_S_MAX: u64 = 24 * 3600;
+/// How long ids and (author, jti) are remembered: older ones cannot be admitted again by the two rules above.
+pub const REPLAY_WINDOW_S: u64 = RECORD_AGE_S_MAX + RECORD_AHEAD_S_MAX;
+/// Life of a governance proposal.
+pub const PROPOSAL_LIFE_S_MAX: u64 = 90 * 24 * 3600;
+/// Characters of a legal name in a validator's or operator's entry.
+pub const LEGAL_NAME_BYTES_MAX: usize = 200;

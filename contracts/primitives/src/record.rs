@@ -1,0 +1,626 @@
+//! The record: a compact JWS (RFC 7515) signed by its author's own key; one leaf of the log.
+//!
+//! ```text
+//! leaf bytes = base64url(header) "." base64url(payload) "." base64url(signature)      ASCII, ≤ 65,535 bytes
+//! id         = SHA-256(base64url(header) "." base64url(payload))                      the JWS signing input
+//! ```
+//! - Header: strict JSON with only `alg kid typ cty x5c x5t#S256 iat`; `typ` = `testamur-record-v1+jws`.
+//! - Payload: its own RFC 8785 form; integers ≤ 2⁵³−1; depth ≤ 8; unknown members refused; no free text anywhere.
+//! - The same act signed twice is one record: ECDSA signatures can be changed by anybody, so records are compared
+//!   by id and never by bytes (INV-RECORD-1).
+//! - `x5c` (JAdES seals) is understood and refused in protocol 1: a certificate must first be registered, and the
+//!   registry for that does not exist yet.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, CodecError, sha256};
+use crate::commitment::{DigestAlgorithm, Form};
+use crate::did::{Did, DidError, DidUrl};
+use crate::hash::{GenesisHash, RecordId, TreeHash};
+use crate::key::{JwsAlgorithm, KeyError, PublicKey, SigningKey};
+use crate::limits::{
+    BATCH_COUNT_MAX, JOSE_HEADER_BYTES_MAX, NOTARISE_ENTRIES_MAX, RECORD_AGE_S_MAX, RECORD_AHEAD_S_MAX,
+    RECORD_BYTES_MAX, RECORD_LIFE_S_MAX,
+};
+use crate::units::UnixTime;
+
+/// The `typ` of every record.
+pub const RECORD_TYP: &str = "testamur-record-v1+jws";
+
+/// Why bytes are not a record, or not one of this network now. Closed: codes are part of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Above 65,535 bytes.
+    #[error("the record has {0} bytes; at most {RECORD_BYTES_MAX} are allowed: split it, or use a batch")]
+    TooLarge(usize),
+    /// Not three base64url parts of ASCII.
+    #[error("not a compact JWS: expected header.payload.signature in unpadded base64url")]
+    NotCompactJws,
+    /// Header not strict JSON of the allowed members.
+    #[error("the JOSE header is refused: {0}; allowed members are alg, kid, typ, cty, x5c, x5t#S256, iat")]
+    Header(CodecError),
+    /// An `alg` that is not accepted (`none` among them).
+    #[error("the algorithm {0:?} is not accepted: use ES256, ES384, ES256K, EdDSA or Ed25519")]
+    Algorithm(String),
+    /// A `typ` or `cty` other than the format's.
+    #[error("typ must be {RECORD_TYP:?} and cty, if given, \"json\"")]
+    Type,
+    /// A seal with certificate.
+    #[error("x5c, x5t#S256 and header iat belong to seals, which protocol 1 does not accept yet")]
+    Seal,
+    /// Payload not canonical JSON of the format.
+    #[error("the payload is refused: {0}")]
+    Payload(CodecError),
+    /// A payload version other than 1.
+    #[error("payload version {0} is unknown: this network speaks version 1")]
+    Version(u8),
+    /// `kid` is not a key of the author.
+    #[error("kid must be a key id of the payload's iss")]
+    KeyNotOfAuthor,
+    /// The author's DID or key id cannot be used.
+    #[error("the author's key id is refused: {0}")]
+    Key(DidError),
+    /// Signature or algorithm does not fit the key.
+    #[error("{0}")]
+    Signature(KeyError),
+    /// Number of entries out of range.
+    #[error("a notarise record holds 1 to {NOTARISE_ENTRIES_MAX} entries, this one {0}: use a batch for more")]
+    EntryCount(usize),
+    /// An entry of the wrong length.
+    #[error("entry {index} has {found} bytes, expected {expected} for its alg and form")]
+    EntryLength {
+        /// Which entry.
+        index: usize,
+        /// Its bytes.
+        found: usize,
+        /// The bytes that alg and form demand.
+        expected: usize,
+    },
+    /// Batch count out of range.
+    #[error("a batch counts 1 to 2^32 documents")]
+    BatchCount,
+    /// Made for another network.
+    #[error("the record is for network {0}, not for this one")]
+    WrongNetwork(GenesisHash),
+    /// `exp` not within 24 hours after `iat`.
+    #[error("exp must be after iat, by at most {RECORD_LIFE_S_MAX} s")]
+    Life,
+    /// Expired or older than 24 hours.
+    #[error("the record is too old: iat {iat}, exp {exp}, block time {time}; sign it anew")]
+    TooOld {
+        /// When it says it was made.
+        iat: UnixTime,
+        /// When it expires.
+        exp: UnixTime,
+        /// Time of the block.
+        time: UnixTime,
+    },
+    /// From the future.
+    #[error(
+        "the record is too early: iat {iat} is more than {RECORD_AHEAD_S_MAX} s after block time {time}; check the author's clock"
+    )]
+    TooEarly {
+        /// When it says it was made.
+        iat: UnixTime,
+        /// Time of the block.
+        time: UnixTime,
+    },
+}
+
+impl RecordError {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::TooLarge(_) => ("record.too-large", 100),
+            Self::NotCompactJws => ("record.not-compact-jws", 101),
+            Self::Header(_) => ("record.header", 102),
+            Self::Algorithm(_) => ("record.algorithm", 103),
+            Self::Type => ("record.type", 104),
+            Self::Seal => ("record.seal", 105),
+            Self::Payload(_) => ("record.payload", 106),
+            Self::Version(_) => ("record.version", 107),
+            Self::KeyNotOfAuthor => ("record.key-not-of-author", 108),
+            Self::Key(_) => ("record.key", 109),
+            Self::Signature(_) => ("record.signature", 110),
+            Self::EntryCount(_) => ("record.entry-count", 111),
+            Self::EntryLength { .. } => ("record.entry-length", 112),
+            Self::BatchCount => ("record.batch-count", 113),
+            Self::WrongNetwork(_) => ("record.wrong-network", 114),
+            Self::Life => ("record.life", 115),
+            Self::TooOld { .. } => ("record.too-old", 116),
+            Self::TooEarly { .. } => ("record.too-early", 117),
+        }
+    }
+}
+
+/// A short reference of the author's own: `[A-Za-z0-9._-]{1,64}`. No free text: nothing personal slips in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Reference(String);
+
+impl Reference {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ok = (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if ok { Ok(Self(text.to_owned())) } else { Err("a reference is 1 to 64 of A-Z a-z 0-9 . _ -".into()) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Bytes that stand as base64url in a record.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(#[serde(with = "codec::serde_base64url")] pub Vec<u8>);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&codec::base64url(&self.0))
+    }
+}
+
+/// The tree algorithm of a batch; one exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BatchTree {
+    /// RFC 6962 with SHA-256 over the leaf data of `FORMATS.md`.
+    #[serde(rename = "rfc6962-sha256")]
+    Rfc6962Sha256,
+}
+
+/// What a record does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    /// Anchors up to 512 digests or commitments.
+    Notarise {
+        /// Algorithm of the documents' digests.
+        alg: DigestAlgorithm,
+        /// Whether entries are digests or commitments.
+        form: Form,
+        /// The entries, in the author's order; doubles are allowed.
+        entries: Vec<Bytes>,
+        /// The author's own reference.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+    },
+    /// Anchors any number of documents by the root of a tree over them.
+    NotariseBatch {
+        /// Tree algorithm.
+        tree: BatchTree,
+        /// Root of the tree.
+        root: TreeHash,
+        /// Documents in the tree.
+        #[serde(deserialize_with = "crate::units::json_integer")]
+        count: u64,
+        /// The author's own reference.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+    },
+    /// An operator proposes a change; the proposal's id is the record's, and the proposer approves by proposing.
+    Propose {
+        /// The change.
+        change: Change,
+        /// The governance version that the proposer saw.
+        #[serde(deserialize_with = "crate::units::json_integer")]
+        governance_version: u64,
+        /// When the proposal lapses.
+        expires: UnixTime,
+    },
+    /// An operator approves a proposal.
+    Approve {
+        /// Id of the proposal's record.
+        proposal: RecordId,
+        /// The governance version that the proposal is bound to.
+        #[serde(deserialize_with = "crate::units::json_integer")]
+        governance_version: u64,
+    },
+}
+
+/// A change that operators decide on, m of n.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Change {
+    /// Lets a DID write to the ledger.
+    GrantWriter {
+        /// The writer.
+        did: Did,
+    },
+    /// Takes that right away; what was written stays.
+    RevokeWriter {
+        /// The writer.
+        did: Did,
+        /// Why, from a closed list.
+        reason: RevocationReason,
+    },
+}
+
+/// Why a role ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevocationReason {
+    /// The writer asked for it or has ceased to exist.
+    CessationOfOperation,
+    /// The writer's key is in other hands, or may be.
+    KeyCompromise,
+    /// The writer broke the network's rules.
+    PrivilegeWithdrawn,
+    /// Another DID took its place.
+    Superseded,
+}
+
+/// The signed content of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payload {
+    /// Format version: 1.
+    pub v: u8,
+    /// Genesis hash of the network the record is for.
+    pub net: GenesisHash,
+    /// The author's DID.
+    pub iss: Did,
+    /// Unique id of the author's choice.
+    pub jti: Reference,
+    /// When the author made it.
+    pub iat: UnixTime,
+    /// Until when it may enter the ledger.
+    pub exp: UnixTime,
+    /// What it does.
+    pub act: Act,
+}
+
+/// The protected header, as strict JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoseHeader {
+    alg: String,
+    kid: String,
+    typ: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cty: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    x5c: Option<Vec<String>>,
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    x5t_s256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iat: Option<u64>,
+}
+
+/// A record of correct form. Its signature is checked by [`Record::verify_signature`], its time and network by
+/// [`Record::check_admission`], its author's right by the registry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    text: String,
+    signing_input_bytes: usize,
+    id: RecordId,
+    alg: JwsAlgorithm,
+    kid: DidUrl,
+    payload: Payload,
+    signature: Vec<u8>,
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("id", &self.id).field("kid", &self.kid).field("payload", &self.payload).finish()
+    }
+}
+
+impl Record {
+    /// Parses the bytes of a record and checks everything that needs neither key, state nor clock.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
+        if bytes.len() > RECORD_BYTES_MAX {
+            return Err(RecordError::TooLarge(bytes.len()));
+        }
+        let text = core::str::from_utf8(bytes).ok().filter(|t| t.is_ascii()).ok_or(RecordError::NotCompactJws)?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or(RecordError::NotCompactJws)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(RecordError::NotCompactJws)?;
+        let decode = |part: &str| codec::from_base64url(part).map_err(|_| RecordError::NotCompactJws);
+        let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
+        let (alg, kid) = parse_header(&header)?;
+        let payload: Payload = codec::from_canonical(&payload).map_err(RecordError::Payload)?;
+        check_payload(&payload)?;
+        if kid.did() != payload.iss {
+            return Err(RecordError::KeyNotOfAuthor);
+        }
+        Ok(Self {
+            id: RecordId::from_bytes(sha256(&[signing_input.as_bytes()])),
+            signing_input_bytes: signing_input.len(),
+            text: text.to_owned(),
+            alg,
+            kid,
+            payload,
+            signature,
+        })
+    }
+
+    /// Builds and signs a record with a did:key author: header, payload and signature in their one form.
+    ///
+    /// The payload's `iss` must be `kid`'s DID; what [`Record::parse`] would refuse is refused here.
+    pub fn sign(payload: &Payload, kid: &DidUrl, key: &SigningKey) -> Result<Self, RecordError> {
+        let alg = key.public_key().algorithm();
+        let header = JoseHeader {
+            alg: format!("{alg:?}"),
+            kid: kid.to_string(),
+            typ: RECORD_TYP.into(),
+            cty: None,
+            x5c: None,
+            x5t_s256: None,
+            iat: None,
+        };
+        let signing_input = format!(
+            "{}.{}",
+            codec::base64url(&codec::canonical(&header)),
+            codec::base64url(&codec::canonical(payload))
+        );
+        let signature = key.sign(signing_input.as_bytes());
+        Self::parse(format!("{signing_input}.{}", codec::base64url(&signature)).as_bytes())
+    }
+
+    /// The bytes of the leaf, as submitted.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The compact JWS.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// SHA-256 of the signing input.
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// The hash of its leaf in the log.
+    pub fn leaf_hash(&self) -> TreeHash {
+        crate::merkle::leaf_hash(self.as_bytes())
+    }
+
+    /// The key id it is signed with.
+    pub fn kid(&self) -> &DidUrl {
+        &self.kid
+    }
+
+    /// The signature algorithm of its header.
+    pub fn algorithm(&self) -> JwsAlgorithm {
+        self.alg
+    }
+
+    /// The author.
+    pub fn author(&self) -> &Did {
+        &self.payload.iss
+    }
+
+    /// The signed content.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// What it does.
+    pub fn act(&self) -> &Act {
+        &self.payload.act
+    }
+
+    /// Verifies the signature with a key of the author.
+    pub fn verify_signature(&self, key: &PublicKey) -> Result<(), RecordError> {
+        let message = &self.text.as_bytes()[..self.signing_input_bytes];
+        key.verify(self.alg, message, &self.signature).map_err(RecordError::Signature)
+    }
+
+    /// Verifies the signature of a did:key author: the key is in the key id.
+    pub fn verify_did_key(&self) -> Result<PublicKey, RecordError> {
+        let key = self.kid.to_key().map_err(RecordError::Key)?;
+        self.verify_signature(&key)?;
+        Ok(key)
+    }
+
+    /// Whether the record may enter a block of this network at this time.
+    /// `time − 24 h ≤ iat ≤ time + 300 s` and `time < exp ≤ iat + 24 h`.
+    pub fn check_admission(&self, network: GenesisHash, time: UnixTime) -> Result<(), RecordError> {
+        let Payload { net, iat, exp, .. } = &self.payload;
+        if *net != network {
+            return Err(RecordError::WrongNetwork(*net));
+        }
+        if iat.0.saturating_add(RECORD_AGE_S_MAX) < time.0 || exp.0 <= time.0 {
+            return Err(RecordError::TooOld { iat: *iat, exp: *exp, time });
+        }
+        if iat.0 > time.0.saturating_add(RECORD_AHEAD_S_MAX) {
+            return Err(RecordError::TooEarly { iat: *iat, time });
+        }
+        Ok(())
+    }
+}
+
+fn parse_header(bytes: &[u8]) -> Result<(JwsAlgorithm, DidUrl), RecordError> {
+    if bytes.len() > JOSE_HEADER_BYTES_MAX {
+        return Err(RecordError::Header(CodecError::Json("header too long".into())));
+    }
+    let header: JoseHeader = codec::from_strict(bytes).map_err(RecordError::Header)?;
+    let alg = match header.alg.as_str() {
+        "ES256" => JwsAlgorithm::ES256,
+        "ES384" => JwsAlgorithm::ES384,
+        "ES256K" => JwsAlgorithm::ES256K,
+        "EdDSA" => JwsAlgorithm::EdDSA,
+        "Ed25519" => JwsAlgorithm::Ed25519,
+        other => return Err(RecordError::Algorithm(other.chars().take(32).collect())),
+    };
+    if header.typ != RECORD_TYP || header.cty.as_deref().is_some_and(|cty| cty != "json") {
+        return Err(RecordError::Type);
+    }
+    if header.x5c.is_some() || header.x5t_s256.is_some() || header.iat.is_some() {
+        return Err(RecordError::Seal);
+    }
+    let kid = header.kid.parse().map_err(RecordError::Key)?;
+    Ok((alg, kid))
+}
+
+fn check_payload(payload: &Payload) -> Result<(), RecordError> {
+    if payload.v != 1 {
+        return Err(RecordError::Version(payload.v));
+    }
+    let (iat, exp) = (payload.iat.0, payload.exp.0);
+    if exp <= iat || exp - iat > RECORD_LIFE_S_MAX {
+        return Err(RecordError::Life);
+    }
+    match &payload.act {
+        Act::Notarise { alg, form, entries, .. } => {
+            if !(1..=NOTARISE_ENTRIES_MAX).contains(&entries.len()) {
+                return Err(RecordError::EntryCount(entries.len()));
+            }
+            let expected = match form {
+                Form::Digest => alg.digest_bytes(),
+                Form::Commitment => 32,
+            };
+            match entries.iter().position(|e| e.0.len() != expected) {
+                Some(index) => Err(RecordError::EntryLength { index, found: entries[index].0.len(), expected }),
+                None => Ok(()),
+            }
+        }
+        Act::NotariseBatch { count, .. } if !(1..=BATCH_COUNT_MAX).contains(count) => Err(RecordError::BatchCount),
+        Act::NotariseBatch { .. } | Act::Propose { .. } | Act::Approve { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload() -> (Payload, SigningKey) {
+        let key = SigningKey::ed25519(&[3; 32]);
+        let payload = Payload {
+            v: 1,
+            net: GenesisHash::from_bytes([9; 32]),
+            iss: Did::key(&key.public_key()),
+            jti: "r-1".parse().unwrap(),
+            iat: UnixTime(1_800_000_000),
+            exp: UnixTime(1_800_003_600),
+            act: Act::Notarise {
+                alg: DigestAlgorithm::Sha2_256,
+                form: Form::Commitment,
+                entries: vec![Bytes(vec![1; 32])],
+                reference: None,
+            },
+        };
+        (payload, key)
+    }
+
+    fn signed(payload: &Payload, key: &SigningKey) -> Record {
+        Record::sign(payload, &payload.iss.key_id().unwrap(), key).unwrap()
+    }
+
+    fn compact(header: &str, payload: &str) -> Vec<u8> {
+        format!(
+            "{}.{}.{}",
+            codec::base64url(header.as_bytes()),
+            codec::base64url(payload.as_bytes()),
+            codec::base64url(&[0; 64])
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn a_signed_record_parses_to_itself_and_verifies() {
+        let (payload, key) = payload();
+        let record = signed(&payload, &key);
+        assert_eq!(Record::parse(record.as_bytes()), Ok(record.clone()));
+        assert_eq!(record.verify_did_key(), Ok(key.public_key()));
+        let mut other = record.as_bytes().to_vec();
+        let last = other.len() - 2;
+        other[last] = if other[last] == b'A' { b'B' } else { b'A' };
+        assert_eq!(Record::parse(&other).unwrap().id(), record.id(), "INV-RECORD-1: the signature is not in the id");
+        assert_eq!(
+            Record::parse(&other).unwrap().verify_did_key(),
+            Err(RecordError::Signature(KeyError::BadSignature))
+        );
+    }
+
+    #[test]
+    fn bad_input_gets_its_own_code() {
+        let (payload, key) = payload();
+        let good = String::from_utf8(codec::canonical(&payload)).unwrap();
+        let kid = payload.iss.key_id().unwrap();
+        let header = |alg: &str, rest: &str| format!(r#"{{"alg":"{alg}","kid":"{kid}","typ":"{RECORD_TYP}"{rest}}}"#);
+        let h = header("EdDSA", "");
+        let cases: Vec<(Vec<u8>, &str)> = vec![
+            (vec![b'a'; 65_536], "record.too-large"),
+            (b"a.b".to_vec(), "record.not-compact-jws"),
+            (b"e30=.e30.".to_vec(), "record.not-compact-jws"),
+            (b"e31.e30.".to_vec(), "record.not-compact-jws"),
+            (b"\xff.e30.e30".to_vec(), "record.not-compact-jws"),
+            (compact("{}", &good), "record.header"),
+            (compact(&header("EdDSA", r#","crit":["b64"],"b64":false"#), &good), "record.header"),
+            (compact(&header("EdDSA", r#","jku":"x""#), &good), "record.header"),
+            (compact(&header("EdDSA", r#","alg":"EdDSA""#), &good), "record.header"),
+            (compact(&header("none", ""), &good), "record.algorithm"),
+            (compact(&header("HS256", ""), &good), "record.algorithm"),
+            (compact(&h.replace("-v1", "-v2"), &good), "record.type"),
+            (compact(&header("EdDSA", r#","x5c":["AA"]"#), &good), "record.seal"),
+            (compact(&h, &good.replace(":", ": ")), "record.payload"),
+            (compact(&h, &good.replace("\"v\":1", "\"v\":1,\"x\":1")), "record.payload"),
+            (compact(&h, &good.replace("{\"act\"", "{\"iat\":1,\"act\"")), "record.payload"),
+            (compact(&h, &good.replace("1800000000", "1800000000.0")), "record.payload"),
+            (compact(&h, &good.replace("1800000000", "9007199254740993")), "record.payload"),
+            (
+                compact(&h, &good.replace("\"form\":\"commitment\",", "\"form\":\"commitment\",\"note\":\"x\",")),
+                "record.payload",
+            ),
+            (compact(&h, &good.replace("\"jti\":\"r-1\"", "\"jti\":\"r 1\"")), "record.payload"),
+            (compact(&h, &("[".repeat(100_00) + &"]".repeat(100_00))), "record.payload"),
+            (compact(&h, &good.replace("\"v\":1", "\"v\":2")), "record.version"),
+            (compact(&h, &good.replace("1800003600", "1800086401")), "record.life"),
+            (compact(&h, &good.replace("did:key:z6Mk", "did:key:z6Ml")), "record.key-not-of-author"),
+            (compact(&h, &good), "record.signature"),
+            (compact(&header("ES256", ""), &good), "record.signature"),
+        ];
+        for (bytes, expected) in cases {
+            let result = Record::parse(&bytes).and_then(|r| r.verify_did_key());
+            let error = result.expect_err(expected);
+            assert_eq!(error.code().0, expected, "{error}");
+        }
+        for (count, length, expected) in
+            [(0, 32, "record.entry-count"), (513, 32, "record.entry-count"), (2, 31, "record.entry-length")]
+        {
+            let mut bad = payload.clone();
+            if let Act::Notarise { entries, .. } = &mut bad.act {
+                *entries = vec![Bytes(vec![0; length]); count];
+            }
+            let error = Record::sign(&bad, &kid, &key).expect_err(expected);
+            assert_eq!(error.code().0, expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn admission_has_the_four_bounds() {
+        let (payload, key) = payload();
+        let record = signed(&payload, &key);
+        let network = payload.net;
+        let at = |time| record.check_admission(network, UnixTime(time)).map_err(|e| e.code().0);
+        assert_eq!(at(payload.iat.0 - 301), Err("record.too-early"));
+        assert_eq!(at(payload.iat.0 - 300), Ok(()));
+        assert_eq!(at(payload.exp.0 - 1), Ok(()));
+        assert_eq!(at(payload.exp.0), Err("record.too-old"));
+        assert_eq!(
+            record.check_admission(GenesisHash::ZERO, payload.iat).map_err(|e| e.code().0),
+            Err("record.wrong-network")
+        );
+    }
+}
