@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Reference {
 }
 
 /// Bytes that stand as base64url in a record.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bytes(#[serde(with = "codec::serde_base64url")] pub Vec<u8>);
 
