@@ -66,7 +66,7 @@ impl Block {
 
     /// Reads a block; the form of header and records is checked, nothing else.
     pub fn decode(bytes: &[u8]) -> Result<Self, BlockError> {
-        Self::decode_with(bytes, |entry| Record::parse(entry))
+        Self::decode_with(bytes, Record::parse)
     }
 
     /// Reads a block, taking records from `parse`, so that records that are already known need not be parsed again.

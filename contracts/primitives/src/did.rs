@@ -194,7 +194,10 @@ mod tests {
             assert_eq!(did.to_key(), Ok(public.clone()));
             assert_eq!(did.key_id().unwrap().to_key(), Ok(public.clone()));
             let jwk = Did::jwk_jcs_key(&public);
-            assert!(jwk.as_str().starts_with("did:key:z2dmz"), "{jwk}");
+            if matches!(public, PublicKey::P256(_)) {
+                // The prefix depends on the length of the JWK; EBSI's wallets make P-256 keys.
+                assert!(jwk.as_str().starts_with("did:key:z2dmz"), "{jwk}");
+            }
             assert_eq!(jwk.to_key(), Ok(public.clone()));
             assert_eq!(PublicKey::from_jwk(&public.to_jwk()), Ok(public.clone()));
             let signature = key.sign(b"message");

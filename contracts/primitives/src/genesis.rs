@@ -277,9 +277,9 @@ impl Genesis {
             registration.check().map_err(fail)?;
             let address = registration.address();
             let proofs = [
-                ("consensus", &registration.consensus_key()[..], &possession.consensus),
-                ("log", &registration.log_key.0[..], &possession.log),
-                ("peer", &registration.peer_key.0[..], &possession.peer),
+                ("consensus", registration.consensus_key(), &possession.consensus),
+                ("log", registration.log_key.0.as_slice(), &possession.log),
+                ("peer", registration.peer_key.0.as_slice(), &possession.peer),
             ];
             for (kind, key, proof) in proofs {
                 let (Ok(key), Ok(signature)) = (key.try_into(), proof.0.as_slice().try_into()) else {
