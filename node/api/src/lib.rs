@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The HTTP API of a node: records in, proofs out, and the log as C2SP tiles.
+//!
+//! **Promises.** Every answer that matters carries its proof or can be checked against one. Errors are RFC 9457
+//! problem details with stable codes and never show internals. No client, slow, idle, oversized or malformed, takes
+//! more than its share: connections, headers, bodies, times and concurrent reads are bounded (see [`limits`]).
+//! Every route stands in the OpenAPI document (INV-API-1).
+//!
+//! **Absences.** It knows nothing of the database or the consensus engine: it sees [`Reader`], [`Submitter`] and
+//! [`Health`]. It holds no key and never signs. It logs neither addresses nor query strings nor bodies.
+//!
+//! The accept loop in [`server`] and the errors in [`problem`] serve the gateway as well.
+
+pub mod health;
+pub mod ledger;
+pub mod limits;
+
+pub use health::Health;
+pub use ledger::{ReadError, Reader, SubmitError, Submitter};

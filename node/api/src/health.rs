@@ -1,0 +1,124 @@
+//! What the API asks of a node about its own state.
+
+use std::sync::Arc;
+
+use testamur_primitives::hash::Address;
+
+/// The state of a node; all answers come from memory, at once.
+pub trait Health: Send + Sync + 'static {
+    /// Why the node is not ready; empty when it is.
+    fn problems(&self) -> Vec<NotReady>;
+
+    /// Whether the process is of any use: false only when a fatal error was met and it is about to end.
+    fn is_alive(&self) -> bool;
+
+    /// Counters for `/v1/status` and `/v1/network`.
+    fn status(&self) -> NodeStatus;
+
+    /// Metrics of the node and its engine in the Prometheus (OpenMetrics) text format; a final `# EOF` line is optional.
+    fn metrics(&self) -> String;
+}
+
+/// A reason for which `/readyz` is red.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReady {
+    /// No block for three heartbeats.
+    NoBlock {
+        /// Seconds since the last one.
+        seconds: u64,
+        /// What consensus waits for, such as the validators that do not answer.
+        waiting_for: String,
+    },
+    /// Little free disk.
+    DiskLow {
+        /// Free bytes.
+        free_bytes: u64,
+        /// Bytes that must be free.
+        needed_bytes: u64,
+    },
+    /// Stored data is damaged; the node stops.
+    Damage(String),
+    /// The node is behind the network.
+    Behind {
+        /// Heights it lacks.
+        heights: u64,
+    },
+    /// Too few validators are connected for a quorum.
+    NoQuorum {
+        /// Validators in reach, this node included.
+        connected: u32,
+        /// Validators needed.
+        needed: u32,
+    },
+    /// The node has not finished starting.
+    Starting,
+    /// The node stops.
+    Stopping,
+}
+
+impl NotReady {
+    /// Stable slug.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoBlock { .. } => "no-block",
+            Self::DiskLow { .. } => "disk-low",
+            Self::Damage(_) => "damage",
+            Self::Behind { .. } => "behind",
+            Self::NoQuorum { .. } => "no-quorum",
+            Self::Starting => "starting",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl core::fmt::Display for NotReady {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoBlock { seconds, waiting_for } => write!(f, "no block for {seconds} s; waiting for {waiting_for}"),
+            Self::DiskLow { free_bytes, needed_bytes } => {
+                write!(f, "{free_bytes} bytes of disk are free, {needed_bytes} are needed: free some space")
+            }
+            Self::Damage(what) => write!(f, "stored data is damaged: {what}; run `testamur check`"),
+            Self::Behind { heights } => write!(f, "{heights} heights behind the network"),
+            Self::NoQuorum { connected, needed } => {
+                write!(f, "{connected} validators are in reach, {needed} are needed for a quorum")
+            }
+            Self::Starting => f.write_str("the node is starting"),
+            Self::Stopping => f.write_str("the node is stopping"),
+        }
+    }
+}
+
+/// Counters of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeStatus {
+    /// Name of the node's validator, or of the observer.
+    pub name: String,
+    /// Address of the node's validator, if it is one.
+    pub validator: Option<Address>,
+    /// Version of the binary.
+    pub version: Arc<str>,
+    /// Seconds since the process started.
+    pub uptime_s: u64,
+    /// Validators in reach, this node included.
+    pub validators_connected: u32,
+    /// Records that wait for a block.
+    pub pool_records: u64,
+    /// Their bytes.
+    pub pool_bytes: u64,
+    /// Time to finality as this node measured it; none before the first record.
+    pub time_to_final: Option<TimeToFinal>,
+}
+
+/// Time from a record's acceptance on this node until it was final on its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeToFinal {
+    /// Over so many of the latest blocks with records.
+    pub blocks: u32,
+    /// Records measured.
+    pub records: u64,
+    /// Median.
+    pub p50_ms: u32,
+    /// 99th percentile.
+    pub p99_ms: u32,
+}
