@@ -462,7 +462,13 @@ fn anchor_in_office(
     Ok(best)
 }
 
-fn check_opening(opening: Option<&Opening>, act: &Act, document: Option<&DocumentDigest>) -> Result<(), ReceiptError> {
+/// Checks that an opening shows a document of an act, and that it is the given one; without opening, that the act names
+/// the document itself.
+pub fn check_opening(
+    opening: Option<&Opening>,
+    act: &Act,
+    document: Option<&DocumentDigest>,
+) -> Result<(), ReceiptError> {
     let differs = |found: bool, digest: &DocumentDigest| {
         if found { Ok(()) } else { Err(ReceiptError::Document(digest.algorithm().name())) }
     };
