@@ -1,0 +1,69 @@
+//! Every bound of consensus and record gossip, each with its reason.
+
+use std::time::Duration;
+
+/// Bytes of one proposal part: small enough that parts of two proposals interleave, large enough that 2 MiB is 16.
+pub const PART_BYTES: usize = 128 * 1024;
+/// Bytes of an encoded stream message: one part and its framing.
+pub const PART_MESSAGE_BYTES_MAX: usize = PART_BYTES + 1024;
+/// Bytes of an encoded vote or proposal: measured below 300.
+pub const VOTE_MESSAGE_BYTES_MAX: usize = 1024;
+/// Bytes of an encoded liveness message: a certificate of 64 votes of about 190 bytes.
+pub const LIVENESS_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a sync request or status.
+pub const SYNC_REQUEST_BYTES_MAX: usize = 1024;
+/// Bytes of a sync response: four blocks of 2 MiB and their certificates.
+pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Heights asked for at once: four blocks of 2 MiB with certificates stay below the response limit.
+pub const SYNC_BATCH: usize = 4;
+/// How often peers are told this node's height; a node that lost messages learns it from this.
+pub const SYNC_STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long one sync request may take.
+pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Open part streams of one publisher: its own proposal, a restream, and one more of each for a later height.
+pub const STREAMS_PER_PUBLISHER_MAX: usize = 4;
+/// Complete proposals held without a verdict (later heights, times ahead of our clock): 16 × 2 MiB at worst.
+pub const HELD_PROPOSALS_MAX: usize = 16;
+/// How far ahead of the tip a proposal may be to be held: what a busy network decides while a block is committed.
+pub const HELD_HEIGHTS_MAX: u64 = 4;
+/// Executed blocks kept for the current height: more than the rounds any honest height needed.
+pub const PREPARED_MAX: usize = 8;
+/// Longest wait of any round.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(20);
+/// Connections from one address: all validators of a development network live on loopback.
+pub const CONNECTIONS_PER_IP_MAX: usize = 512;
+/// Bytes of all records in the pool: about 30 blocks.
+pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Records in the pool: the smallest useful record is about 450 bytes; the index costs about as much again.
+pub const POOL_RECORDS_MAX: usize = 100_000;
+/// One author's share of the pool, in percent: a busy author never locks out the others.
+pub const POOL_AUTHOR_SHARE_PERCENT: usize = 50;
+/// Bytes of a bundle of records between nodes.
+pub const BUNDLE_BYTES_MAX: usize = 256 * 1024;
+/// How long a bundle waits for more records: hides the cost of a message, is not felt in the time to final.
+pub const BUNDLE_WAIT: Duration = Duration::from_millis(3);
+/// Bundles on their way to one peer before the next must wait: backpressure.
+pub const BUNDLES_IN_FLIGHT_MAX: usize = 8;
+/// Bytes waiting for one peer; beyond it the oldest are dropped: the record stays in the pool of the node that
+/// took it, which proposes it itself.
+pub const PEER_QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bundles being verified at once; more wait in the connection.
+pub const BUNDLES_CHECKED_MAX: usize = 4;
+/// First wait before dialling a lost peer again.
+pub const REDIAL_FIRST: Duration = Duration::from_millis(200);
+/// Longest wait before dialling a lost peer again.
+pub const REDIAL_MAX: Duration = Duration::from_secs(5);
+/// How long a proposer that was woken by others waits for the record that woke them.
+pub const EMPTY_PROPOSAL_WAIT: Duration = Duration::from_millis(60);
+/// How long after start messages from before the start may still arrive (gossip remembers five heartbeats of 1 s).
+pub const STALE_GOSSIP: Duration = Duration::from_secs(10);
+/// How long a start waits for its peers' heights before it signs.
+pub const PEER_TIPS_WAIT: Duration = Duration::from_millis(1500);
+/// The double-sign guard's file is rewritten without old heights when it grows beyond this: about 130 heights.
+pub const GUARD_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Bytes of one guard entry; a message is below 700.
+pub const GUARD_ENTRY_BYTES_MAX: usize = 4096;
+/// Committed blocks that a slow listener of events may lag behind before it misses some.
+pub const EVENTS_MAX: usize = 256;
+/// How long the engine may take to stop before it is killed.
+pub const ENGINE_STOP_MAX: Duration = Duration::from_secs(5);
