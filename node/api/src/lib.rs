@@ -13,6 +13,8 @@
 pub mod health;
 pub mod ledger;
 pub mod limits;
+pub mod problem;
+pub mod server;
 
 pub use health::Health;
 pub use ledger::{ReadError, Reader, SubmitError, Submitter};
