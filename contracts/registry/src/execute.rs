@@ -1,0 +1,223 @@
+//! Execution of a block's records, one after another, over a snapshot of the state.
+//!
+//! Order of checks, for every record: form and signature ([`check_stateless`], once, in parallel if wanted), network
+//! and time against the block's, replay, then the act's own rules, then its writes. The first failure is the one that
+//! is reported.
+//!
+//! - INV-EXECUTE-1: a rejected record leaves no trace: no write, no id, no `jti`.
+//! - INV-EXECUTE-2: no two records of the replay window have the same id, or the same author and `jti`.
+
+use core::fmt;
+use std::collections::BTreeSet;
+
+use testamur_primitives::did::Did;
+use testamur_primitives::hash::{GenesisHash, RecordId};
+use testamur_primitives::record::{Act, Record, RecordError, Reference};
+use testamur_primitives::units::{Height, UnixTime};
+
+use crate::limits::PROTOCOL;
+use crate::rejection::{AdmissionRejection, GovernanceRejection, NotaryRejection, Rejection};
+use crate::state::{Overlay, StateError, StateReader, WriteSet};
+use crate::{governance, notary};
+
+/// What rules may know of the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The network.
+    pub genesis: GenesisHash,
+    /// The protocol version at this height.
+    pub protocol: u32,
+    /// The height.
+    pub height: Height,
+    /// The block's time.
+    pub time: UnixTime,
+}
+
+/// What was admitted in the blocks of the last 24 h + 300 s before the block's time (`REPLAY_WINDOW_S`), by the log.
+/// A window that remembers longer gives the same verdicts: older records are too old to be admitted.
+pub trait ReplayWindow {
+    /// Error of the source.
+    type Error;
+
+    /// Whether a record with this id is in the window.
+    fn contains_id(&self, id: &RecordId) -> Result<bool, Self::Error>;
+
+    /// Whether a record with this author and `jti` is in the window.
+    fn contains_jti(&self, author: &Did, jti: &Reference) -> Result<bool, Self::Error>;
+}
+
+/// A record whose signature was verified, and whose act is well-formed by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedRecord(Record);
+
+impl CheckedRecord {
+    /// The record.
+    pub fn record(&self) -> &Record {
+        &self.0
+    }
+
+    /// The record.
+    pub fn into_record(self) -> Record {
+        self.0
+    }
+}
+
+/// Everything that needs neither state nor block: the signature by the author's own key, and the act's own bounds.
+/// Records can be checked in parallel and once for all blocks.
+pub fn check_stateless(record: Record) -> Result<CheckedRecord, Rejection> {
+    record.verify_did_key()?;
+    if let Act::Propose { change, expires, .. } = record.act() {
+        governance::rules::check_proposal(change, record.payload().iat, *expires)?;
+    }
+    Ok(CheckedRecord(record))
+}
+
+/// What a record did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its entries are anchored by its place in the log.
+    Notarised,
+    /// A change was proposed, and executed if one approval suffices.
+    Proposed {
+        /// The new governance version, if it was executed.
+        executed: Option<u64>,
+    },
+    /// A proposal was approved, and executed if that was the last approval needed.
+    Approved {
+        /// The new governance version, if it was executed.
+        executed: Option<u64>,
+    },
+}
+
+/// Why a record was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError<E> {
+    /// The record is against the rules; every node says the same.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// This node cannot tell: it must stop, and never call a block invalid for it.
+    #[error("{0}")]
+    State(StateError<E>),
+}
+
+impl<E> ApplyError<E> {
+    /// Whether the node must stop.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::State(_))
+    }
+}
+
+impl<E> From<StateError<E>> for ApplyError<E> {
+    fn from(error: StateError<E>) -> Self {
+        Self::State(error)
+    }
+}
+
+macro_rules! rejected_from {
+    ($($rejection:ty),*) => {$(
+        impl<E> From<$rejection> for ApplyError<E> {
+            fn from(rejection: $rejection) -> Self {
+                Self::Rejected(rejection.into())
+            }
+        }
+    )*};
+}
+rejected_from!(RecordError, AdmissionRejection, NotaryRejection, GovernanceRejection);
+
+/// The block's protocol version is not one that this crate holds the rules of: stop before voting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("height {height} runs protocol {protocol}, this binary knows {PROTOCOL}: install a newer release")]
+pub struct UnknownProtocol {
+    /// The height.
+    pub height: Height,
+    /// Its protocol version.
+    pub protocol: u32,
+}
+
+/// The execution of one block.
+pub struct Execution<'a, S: StateReader, W: ReplayWindow<Error = S::Error>> {
+    state: Overlay<'a, S>,
+    window: &'a W,
+    context: BlockContext,
+    ids: BTreeSet<RecordId>,
+    jtis: BTreeSet<(Did, Reference)>,
+}
+
+impl<S: StateReader, W: ReplayWindow<Error = S::Error>> fmt::Debug for Execution<'_, S, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution")
+            .field("context", &self.context)
+            .field("records", &self.ids.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: StateReader, W: ReplayWindow<Error = S::Error>> Execution<'a, S, W> {
+    /// Begins a block over the state after its parent.
+    pub fn new(state: &'a S, window: &'a W, context: BlockContext) -> Result<Self, UnknownProtocol> {
+        if context.protocol != PROTOCOL {
+            return Err(UnknownProtocol { height: context.height, protocol: context.protocol });
+        }
+        Ok(Self { state: Overlay::new(state), window, context, ids: BTreeSet::new(), jtis: BTreeSet::new() })
+    }
+
+    /// Applies the next record. After a rejection the block can go on without it (INV-EXECUTE-1).
+    pub fn apply(&mut self, record: &CheckedRecord) -> Result<Outcome, ApplyError<S::Error>> {
+        let record = record.record();
+        let result = self.apply_inner(record);
+        if result.is_ok() {
+            self.state.keep();
+            self.ids.insert(record.id());
+            self.jtis.insert((record.author().clone(), record.payload().jti.clone()));
+        } else {
+            self.state.undo();
+        }
+        result
+    }
+
+    /// Records applied so far.
+    pub fn applied(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The block's writes.
+    pub fn finish(self) -> WriteSet {
+        self.state.into_writes()
+    }
+
+    fn apply_inner(&mut self, record: &Record) -> Result<Outcome, ApplyError<S::Error>> {
+        record.check_admission(self.context.genesis, self.context.time)?;
+        self.check_replay(record)?;
+        let (state, context) = (&mut self.state, &self.context);
+        let (author, id) = (record.author(), record.id());
+        match record.act() {
+            Act::Notarise { .. } | Act::NotariseBatch { .. } => {
+                notary::notarise(state, author)?;
+                Ok(Outcome::Notarised)
+            }
+            Act::Propose { change, governance_version, expires } => {
+                let executed = governance::propose(state, context, author, id, change, *governance_version, *expires)?;
+                Ok(Outcome::Proposed { executed })
+            }
+            Act::Approve { proposal, governance_version } => {
+                let executed = governance::approve(state, context, author, id, *proposal, *governance_version)?;
+                Ok(Outcome::Approved { executed })
+            }
+        }
+    }
+
+    /// INV-EXECUTE-2: compared by id, which does not cover the signature, so a changed ECDSA signature is the same
+    /// record; and by (author, jti), so an author's own retry with other bytes is caught too.
+    fn check_replay(&self, record: &Record) -> Result<(), ApplyError<S::Error>> {
+        let (id, author, jti) = (record.id(), record.author(), &record.payload().jti);
+        let store = |error| ApplyError::State(StateError::Store(error));
+        if self.ids.contains(&id) || self.window.contains_id(&id).map_err(store)? {
+            return Err(AdmissionRejection::DuplicateRecord.into());
+        }
+        let in_block = self.jtis.contains(&(author.clone(), jti.clone()));
+        if in_block || self.window.contains_jti(author, jti).map_err(store)? {
+            return Err(AdmissionRejection::DuplicateJti.into());
+        }
+        Ok(())
+    }
+}

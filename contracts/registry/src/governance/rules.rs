@@ -1,0 +1,101 @@
+//! What operators may propose and approve.
+
+use testamur_primitives::did::Did;
+use testamur_primitives::key::PublicKey;
+use testamur_primitives::limits::PROPOSAL_LIFE_S_MAX;
+use testamur_primitives::record::{Change, RevocationReason};
+use testamur_primitives::units::UnixTime;
+
+use super::{ApprovalEntry, Governance, ProposalEntry};
+use crate::execute::ApplyError;
+use crate::network;
+use crate::notary::{self, WriterStatus};
+use crate::rejection::GovernanceRejection;
+use crate::state::StateReader;
+
+/// Checks a proposal without state: its life, and that the DID names a key.
+pub(crate) fn check_proposal(change: &Change, iat: UnixTime, expires: UnixTime) -> Result<(), GovernanceRejection> {
+    if expires <= iat || expires.0 - iat.0 > PROPOSAL_LIFE_S_MAX {
+        return Err(GovernanceRejection::ProposalLife);
+    }
+    match change {
+        Change::GrantWriter { did } if did.to_key().is_err() => Err(GovernanceRejection::UnusableDid(did.clone())),
+        Change::GrantWriter { .. } | Change::RevokeWriter { .. } => Ok(()),
+    }
+}
+
+/// The author must be an operator in office who knows the version in force.
+pub(super) fn check_operator(governance: &Governance, author: &Did, version: u64) -> Result<(), GovernanceRejection> {
+    if !governance.is_operator(author) {
+        return Err(GovernanceRejection::NotAnOperator(author.clone()));
+    }
+    if version != governance.version {
+        return Err(GovernanceRejection::VersionMismatch { given: version, current: governance.version });
+    }
+    Ok(())
+}
+
+/// A proposal counts until its last second.
+pub(super) fn check_not_expired(expires: UnixTime, time: UnixTime) -> Result<(), GovernanceRejection> {
+    if time >= expires { Err(GovernanceRejection::ProposalExpired { expires, time }) } else { Ok(()) }
+}
+
+/// The proposal must be open, and not yet approved by this author.
+pub(super) fn check_approval(
+    governance: &Governance,
+    proposal: &ProposalEntry,
+    approvals: &[ApprovalEntry],
+    author: &Did,
+    time: UnixTime,
+) -> Result<(), GovernanceRejection> {
+    if proposal.executed {
+        return Err(GovernanceRejection::AlreadyExecuted(proposal.time));
+    }
+    check_not_expired(proposal.expires, time)?;
+    // INV-GOVERNANCE-1: an approval counts for the governance version that its proposal is bound to, and no other.
+    if proposal.governance_version != governance.version {
+        let (bound, current) = (proposal.governance_version, governance.version);
+        return Err(GovernanceRejection::ProposalLapsed { bound, current });
+    }
+    if approvals.iter().any(|a| a.operator == *author) {
+        return Err(GovernanceRejection::AlreadyApproved(author.clone()));
+    }
+    Ok(())
+}
+
+/// The change must change something, and give the role to no key that must not have it. Checked when proposed, so
+/// that nobody is asked to approve what cannot be, and again when executed.
+pub(super) fn check_change<R: StateReader>(
+    state: &R,
+    governance: &Governance,
+    change: &Change,
+) -> Result<(), ApplyError<R::Error>> {
+    match change {
+        Change::GrantWriter { did } => {
+            if let Some(role) = notary::writer_role(state, did)? {
+                match role.status {
+                    WriterStatus::Granted {} => return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into()),
+                    // A did:key has one key for ever: what was compromised stays compromised.
+                    WriterStatus::Revoked { reason: RevocationReason::KeyCompromise } => {
+                        return Err(GovernanceRejection::KeyCompromised(did.clone()).into());
+                    }
+                    WriterStatus::Revoked { .. } => {}
+                }
+            }
+            let Ok(key) = did.to_key() else { return Err(GovernanceRejection::UnusableDid(did.clone()).into()) };
+            let of_operator = governance.operators.iter().any(|o| o.did.to_key().is_ok_and(|k| k == key));
+            let of_validator = match &key {
+                PublicKey::Ed25519(bytes) => network::key_use(state, bytes)?.is_some(),
+                _ => false,
+            };
+            if of_operator || of_validator {
+                return Err(GovernanceRejection::KeyInUse(did.clone()).into());
+            }
+            Ok(())
+        }
+        Change::RevokeWriter { did, .. } => match notary::writer_role(state, did)? {
+            Some(role) if role.is_granted() => Ok(()),
+            _ => Err(GovernanceRejection::NotAWriter(did.clone()).into()),
+        },
+    }
+}

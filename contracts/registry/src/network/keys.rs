@@ -1,0 +1,35 @@
+//! State keys of the network itself.
+
+use testamur_primitives::hash::Address;
+
+use crate::state::StateObject;
+
+/// `protocol/network`: the protocol version.
+pub fn protocol() -> StateObject {
+    StateObject::new("protocol", "network")
+}
+
+/// `parameters/network`: timing and sizes.
+pub fn parameters() -> StateObject {
+    StateObject::new("parameters", "network")
+}
+
+/// `epoch/network`: the validators of each epoch; entry n is epoch n − 1.
+pub fn epoch() -> StateObject {
+    StateObject::new("epoch", "network")
+}
+
+/// `validator/<address>`: a validator's registration.
+pub fn validator(address: Address) -> StateObject {
+    StateObject::new("validator", &address.to_string())
+}
+
+/// `validator-key/<key in hexadecimal>`: an Ed25519 key that was ever registered.
+pub fn key(key: &[u8]) -> StateObject {
+    StateObject::new("validator-key", &hex::encode(key))
+}
+
+/// `validator-name/<name>`: a key name that was ever registered.
+pub fn name(name: &str) -> StateObject {
+    StateObject::new("validator-name", name)
+}
