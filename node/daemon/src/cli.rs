@@ -1,0 +1,65 @@
+//! The command line: one subcommand a file under `commands/`.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::exit::{CommandError, EXIT_CODES, Exit};
+use crate::output::Output;
+
+/// A network of public administrations that bear witness to documents.
+#[derive(Debug, Parser)]
+#[command(name = "testamur", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print results and errors as JSON.
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) json: bool,
+    /// Print errors only; the exit code tells.
+    #[arg(long, short, global = true, display_order = 901)]
+    pub(crate) quiet: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a document and its receipt, offline, against an installed trust file
+    Verify(commands::verify::Verify),
+    /// Install, list and remove networks (their trust files)
+    #[command(subcommand)]
+    Network(commands::network::Network),
+    /// Look into a receipt
+    #[command(subcommand)]
+    Receipt(commands::receipt::ReceiptCommand),
+    /// Print the completion script of a shell
+    Completions(commands::completions::Completions),
+}
+
+impl Command {
+    /// Runs the subcommand.
+    pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        match self {
+            Self::Verify(command) => command.run(output),
+            Self::Network(command) => command.run(output),
+            Self::Receipt(command) => command.run(output),
+            Self::Completions(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,115 @@
+//! `testamur receipt`: what a receipt says of itself, unverified, and its form for transparency-log tools.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use testamur_primitives::header::Header;
+use testamur_primitives::limits::RECEIPT_BYTES_MAX;
+use testamur_primitives::note::Note;
+use testamur_primitives::receipt::{Receipt, ReceiptError};
+use testamur_primitives::record::{Act, Record};
+
+use crate::exit::{CommandError, Exit};
+use crate::files;
+use crate::output::{Output, Tone, utc};
+
+/// Subcommands of `receipt`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Show what a receipt claims (`testamur verify` says whether it is true)
+    Show {
+        /// The receipt
+        receipt: PathBuf,
+    },
+    /// Print a receipt as a C2SP tlog-proof; the data it proves are the record's bytes (`--record`)
+    TlogProof {
+        /// The receipt
+        receipt: PathBuf,
+        /// Print the record instead: the bytes that the proof is about
+        #[arg(long)]
+        record: bool,
+    },
+}
+
+/// Reads a receipt file; the inner error is the receipt's own fault.
+pub(crate) fn read(path: &Path) -> Result<Result<Receipt, ReceiptError>, CommandError> {
+    Ok(Receipt::decode(&files::read_at_most(path, RECEIPT_BYTES_MAX)?))
+}
+
+impl ReceiptCommand {
+    /// Runs the subcommand.
+    pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        let path = match &self {
+            Self::Show { receipt } | Self::TlogProof { receipt, .. } => receipt,
+        };
+        let receipt = match read(path)? {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                let exit = if error.is_cannot_tell() { Exit::CannotTell } else { Exit::NotValid };
+                output.error(&CommandError::failed(
+                    error.code(),
+                    format!("{}: {error}", path.display()),
+                    "get the receipt again from where it came from",
+                ));
+                return Ok(exit);
+            }
+        };
+        match self {
+            Self::Show { .. } => {
+                let value = serde_json::to_value(&receipt).expect("a receipt is JSON");
+                output.result(&value, || describe(&receipt, output));
+            }
+            Self::TlogProof { record: true, .. } => print_exactly(&receipt.record),
+            Self::TlogProof { .. } => print_exactly(&receipt.tlog_proof()),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn describe(receipt: &Receipt, output: &Output) -> String {
+    let mut text = format!(
+        "{}\n  network      {}\n  log index    {}\n",
+        output.paint(Tone::Strong, "What this receipt claims; `testamur verify` says whether it is true:"),
+        receipt.network.origin,
+        receipt.index,
+    );
+    match Record::parse(receipt.record.as_bytes()) {
+        Ok(record) => {
+            text += &format!("  record       {}\n  author       {}\n", record.id(), record.author());
+            text += &format!("  signed at    {} by the author's clock\n", utc(record.payload().iat));
+            text += &format!("  act          {}\n", describe_act(record.act()));
+        }
+        Err(error) => text += &format!("  record       unreadable: {error}\n"),
+    }
+    if let Some(opening) = &receipt.opening {
+        let form = if opening.salt.is_some() { "salted commitment to" } else { "plain" };
+        text += &format!("  document     {form} {} {}\n", opening.alg.name(), hex::encode(&opening.digest));
+        text += &format!("  place        document {} of the record\n", opening.index + 1);
+    }
+    match Header::decode(receipt.header.as_bytes()) {
+        Ok(header) => text += &format!("  block        {} of {}\n", header.height, utc(header.time)),
+        Err(error) => text += &format!("  block        unreadable: {error}\n"),
+    }
+    let lines = Note::parse(receipt.note.as_bytes()).map_or(0, |note| note.signatures.len());
+    text += &format!("  signatures   {lines} lines, {} validators\n", receipt.validators.validators().len());
+    text += &format!("  anchors      {}\n", receipt.anchors.len());
+    text
+}
+
+fn describe_act(act: &Act) -> String {
+    let with = |reference: &Option<_>| reference.as_ref().map_or_else(String::new, |r| format!(", reference {r}"));
+    match act {
+        Act::Notarise { alg, entries, reference, .. } => {
+            format!("notarise {} ({}){}", entries.len(), alg.name(), with(reference))
+        }
+        Act::NotariseBatch { count, reference, .. } => format!("notarise a batch of {count}{}", with(reference)),
+        Act::Propose { .. } => "propose a change".into(),
+        Act::Approve { .. } => "approve a change".into(),
+    }
+}
+
+/// The bytes and nothing else: they are hashed or verified by what reads them.
+fn print_exactly(text: &str) {
+    // A closed pipe is no error; there is nobody to tell.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+}

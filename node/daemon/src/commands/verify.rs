@@ -1,0 +1,289 @@
+//! `testamur verify`: offline; the verdict first, then who, when, which block, who witnessed, under which trust file.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use testamur_primitives::commitment::DigestAlgorithm;
+use testamur_primitives::did::Did;
+use testamur_primitives::receipt::{self, Facts, ReceiptError, Verdict};
+use testamur_primitives::units::UnixTime;
+
+use crate::commands::receipt as receipt_file;
+use crate::document;
+use crate::exit::{CommandError, Exit};
+use crate::networks::{self, Installed};
+use crate::output::{Output, Tone, now, parse_time, rfc3339, utc};
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The receipt is checked against the installed trust file of its network (`testamur network list`) or the one given \
+with --trust. No server is asked.
+
+Exit codes: 0 confirmed, 3 not valid, 4 cannot tell, 5 witnessed by keys no longer in office, 1 a file cannot be read.")]
+pub(crate) struct Verify {
+    /// The document
+    #[arg(required_unless_present = "receipt_only")]
+    file: Option<PathBuf>,
+    /// Its receipt [default: FILE.receipt.json]
+    receipt: Option<PathBuf>,
+    /// Check a receipt without its document
+    #[arg(long, value_name = "RECEIPT", conflicts_with_all = ["file", "receipt"])]
+    receipt_only: Option<PathBuf>,
+    /// Trust this file in place of the installed networks
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// Judge as of this time: 2027-01-31T12:00:00Z, a date, or seconds since 1970 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<UnixTime>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    verdict: &'static str,
+    exit_code: u8,
+    receipt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'a DocumentReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<&'a Facts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<TrustReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorReport>,
+}
+
+#[derive(Serialize)]
+struct DocumentReport {
+    path: String,
+    alg: &'static str,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct TrustReport {
+    path: String,
+    fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_height: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ErrorReport {
+    code: &'static str,
+    message: String,
+}
+
+/// A verdict and all that it rests on.
+pub(crate) struct Judged {
+    verdict: Verdict,
+    receipt_path: PathBuf,
+    document: Option<DocumentReport>,
+    trust: Option<Installed>,
+    /// The document looks like a receipt and the receipt does not.
+    swapped: bool,
+}
+
+impl Verify {
+    /// Verifies, prints, and turns the verdict into an exit code.
+    pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        let at = match self.at {
+            Some(at) => at,
+            None => now()?,
+        };
+        let (file, receipt) = match (&self.file, self.receipt, self.receipt_only) {
+            (_, _, Some(receipt)) => (None, receipt),
+            (Some(file), Some(receipt), None) => (Some(file.as_path()), receipt),
+            (Some(file), None, None) => (Some(file.as_path()), receipt_path_of(file)),
+            (None, _, None) => unreachable!("clap requires FILE or --receipt-only"),
+        };
+        let judged = judge(file, receipt, self.trust.as_deref(), at)?;
+        judged.print(output, at);
+        Ok(judged.exit())
+    }
+}
+
+/// Where the receipt of a document lies unless somebody says otherwise: `FILE.receipt.json`.
+pub(crate) fn receipt_path_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".receipt.json");
+    PathBuf::from(name)
+}
+
+/// Verifies a receipt file, with or without its document.
+fn judge(
+    file: Option<&Path>,
+    receipt_path: PathBuf,
+    trust: Option<&Path>,
+    at: UnixTime,
+) -> Result<Judged, CommandError> {
+    let given = trust.map(networks::read).transpose()?;
+    let receipt = match receipt_file::read(&receipt_path)? {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            let swapped = file.is_some_and(|file| matches!(receipt_file::read(file), Ok(Ok(_))));
+            let verdict = if error.is_cannot_tell() { Verdict::CannotTell(error) } else { Verdict::NotValid(error) };
+            return Ok(Judged { verdict, receipt_path, document: None, trust: given, swapped });
+        }
+    };
+    // A receipt that compares with no document (a batch without opening, no notarisation) is told so by `verify`, which
+    // then looks at the kind of record before the digest; so any algorithm will do for it.
+    let algorithm = receipt.digest_algorithm().unwrap_or(DigestAlgorithm::Sha2_256);
+    let digest = file.map(|file| document::digest_file(file, algorithm)).transpose()?;
+    let trust = match given {
+        Some(given) => Some(given),
+        None => networks::find(receipt.network.genesis)?,
+    };
+    let verdict = match &trust {
+        None => Verdict::CannotTell(ReceiptError::UnknownNetwork(receipt.network.genesis)),
+        Some(installed) => receipt::verify(&receipt, digest.as_ref(), &installed.trust, at),
+    };
+    let document = file.zip(digest).map(|(path, digest)| DocumentReport {
+        path: path.display().to_string(),
+        alg: digest.algorithm().name(),
+        digest: hex::encode(digest.as_bytes()),
+    });
+    Ok(Judged { verdict, receipt_path, document, trust, swapped: false })
+}
+
+impl Judged {
+    /// The exit code of the verdict.
+    fn exit(&self) -> Exit {
+        match self.verdict {
+            Verdict::Confirmed(_) => Exit::Ok,
+            Verdict::OutOfOffice(_) => Exit::OutOfOffice,
+            Verdict::NotValid(_) => Exit::NotValid,
+            Verdict::CannotTell(_) => Exit::CannotTell,
+        }
+    }
+
+    fn print(&self, output: &Output, at: UnixTime) {
+        let (name, facts, error) = match &self.verdict {
+            Verdict::Confirmed(facts) => ("confirmed", Some(facts), None),
+            Verdict::OutOfOffice(facts) => ("out-of-office", Some(facts), None),
+            Verdict::NotValid(error) => ("not-valid", None, Some(error)),
+            Verdict::CannotTell(error) => ("cannot-tell", None, Some(error)),
+        };
+        let report = Report {
+            verdict: name,
+            exit_code: self.exit() as u8,
+            receipt: self.receipt_path.display().to_string(),
+            document: self.document.as_ref(),
+            facts,
+            author_name: facts.and_then(|f| self.author_name(&f.author)),
+            time: facts.map(|f| rfc3339(f.time)),
+            trust: self.trust.as_ref().map(|installed| TrustReport {
+                path: installed.path.display().to_string(),
+                fingerprint: installed.trust.fingerprint(),
+                pinned_height: installed.trust.pinned().map(|(header, _)| header.height.0),
+            }),
+            error: error.map(|e| ErrorReport { code: e.code(), message: e.to_string() }),
+        };
+        output.result(&report, || self.text(output, at));
+    }
+
+    fn text(&self, output: &Output, at: UnixTime) -> String {
+        let subject = self.document.as_ref().map_or_else(|| "the record".to_owned(), |d| d.path.clone());
+        match &self.verdict {
+            Verdict::Confirmed(facts) => {
+                let verdict = output.paint(Tone::Good, "CONFIRMED");
+                let (subject, anchored) = (output.paint(Tone::Strong, &subject), anchored(facts));
+                let what = if facts.document_checked { "was notarised" } else { "entered the ledger" };
+                format!("{verdict}: {subject} {what} on {}{anchored}.\n\n{}", utc(facts.time), self.details(facts))
+            }
+            Verdict::OutOfOffice(facts) => {
+                let verdict = output.paint(Tone::Warning, "WITNESSED BY KEYS NO LONGER IN OFFICE");
+                format!(
+                    "{verdict}: refresh this receipt before you rely on it.\n\n\
+                     The signatures verify, but the witnesses' keys were in office only until {}, which is before {}:\n\
+                     whoever got hold of those keys since could have made this receipt. Ask who gave it to you for one\n\
+                     that is anchored under a newer checkpoint.\n\n{}",
+                    utc(facts.in_office_until),
+                    utc(at),
+                    self.details(facts),
+                )
+            }
+            Verdict::NotValid(error) => {
+                let verdict = output.paint(Tone::Bad, "NOT VALID");
+                let hint = if self.swapped { "\n  The two files look swapped: the document comes first." } else { "" };
+                format!("{verdict}: {error} ({}).{hint}\n{}", error.code(), self.against())
+            }
+            Verdict::CannotTell(error) => {
+                let verdict = output.paint(Tone::Warning, "CANNOT TELL");
+                format!("{verdict}: {error} ({}).\n{}", error.code(), self.against())
+            }
+        }
+    }
+
+    fn details(&self, facts: &Facts) -> String {
+        let mut text = String::new();
+        let mut row = |label: &str, value: &str| text += &format!("  {label:<13}{value}\n");
+        match &self.document {
+            Some(document) => row("document", &format!("{} {}", document.alg, document.digest)),
+            None => row("document", "none was compared (--receipt-only)"),
+        }
+        row("author", &self.author_name(&facts.author).unwrap_or_else(|| facts.author.to_string()));
+        if self.author_name(&facts.author).is_some() {
+            row("", facts.author.as_str());
+        }
+        if let Some(reference) = &facts.reference {
+            row("reference", &format!("{reference} (the author's own)"));
+        }
+        row("when", &format!("{} (block time)", utc(facts.time)));
+        row("block", &format!("{}, log index {} of {} records", facts.height, facts.index, facts.log_size));
+        row("record", &facts.record.to_string());
+        let quorum = testamur_primitives::epoch::quorum(facts.validators);
+        row("witnesses", &format!("{} of {} validators, {quorum} are needed", facts.witnesses.len(), facts.validators));
+        for witness in &facts.witnesses {
+            row("", &format!("{}: {} ({})", witness.name, witness.operator, witness.country));
+        }
+        row("in office", &format!("until {}", utc(facts.in_office_until)));
+        row("network", &facts.origin);
+        if let Some(Installed { path, trust }) = &self.trust {
+            row("trust file", &path.display().to_string());
+            row("", &format!("sha256 {}", trust.fingerprint()));
+            let pinned = trust.pinned().map_or_else(
+                || "pins genesis only".to_owned(),
+                |(header, _)| format!("pins block {} of {}", header.height, utc(header.time)),
+            );
+            row("", &pinned);
+        }
+        text
+    }
+
+    fn against(&self) -> String {
+        match &self.trust {
+            Some(Installed { path, trust }) => {
+                format!(
+                    "\n  checked against {} ({})\n  sha256 {}\n",
+                    path.display(),
+                    trust.origin(),
+                    trust.fingerprint()
+                )
+            }
+            None => String::new(),
+        }
+    }
+
+    /// The legal name that the trusted genesis or validator set has for a DID.
+    fn author_name(&self, author: &Did) -> Option<String> {
+        let trust = &self.trust.as_ref()?.trust;
+        let operator = trust.genesis().operators.iter().find(|o| o.did == *author);
+        if let Some(operator) = operator {
+            return Some(format!("{} ({})", operator.name, operator.country));
+        }
+        let epoch = trust.pinned().map_or_else(|| trust.genesis_epoch(), |(_, epoch)| epoch.clone());
+        let validator = epoch.validators.validators().iter().find(|v| v.did == *author)?;
+        Some(format!("{} ({})", validator.operator, validator.country))
+    }
+}
+
+fn anchored(facts: &Facts) -> String {
+    facts.anchored_at.map_or_else(String::new, |height| format!(", and is proven under the later block {height}"))
+}

@@ -1,0 +1,167 @@
+//! Installed networks: the trust files that this user's `testamur` goes by.
+//!
+//! They are `networks/<origin, '/' as '_'>.json` under `$TESTAMUR_HOME`. Nothing else decides whom a receipt is
+//! believed from: not the receipt, not the node that is asked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use testamur_primitives::hash::GenesisHash;
+use testamur_primitives::limits::TRUST_BYTES_MAX;
+use testamur_primitives::trust::TrustFile;
+
+use crate::exit::CommandError;
+use crate::files;
+
+/// A trust file and where it lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Installed {
+    /// Its path.
+    pub(crate) path: PathBuf,
+    /// Its content.
+    pub(crate) trust: TrustFile,
+}
+
+/// What adding a network did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// The network was unknown before.
+    New,
+    /// It was there with the same content.
+    Unchanged,
+    /// It now pins a newer checkpoint.
+    Newer,
+    /// It was replaced because the caller insisted.
+    Replaced,
+}
+
+/// The directory of this user's data.
+pub(crate) fn home() -> Result<PathBuf, CommandError> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("TESTAMUR_HOME")
+        .or_else(|| set("XDG_DATA_HOME").filter(|p| p.is_absolute()).map(|p| p.join("testamur")))
+        .or_else(|| set("HOME").map(|p| p.join(".local/share/testamur")))
+        .ok_or_else(|| {
+            CommandError::failed(
+                "cli.home",
+                "there is no directory for installed networks: none of TESTAMUR_HOME, XDG_DATA_HOME, HOME is set",
+                "set TESTAMUR_HOME, or give --trust FILE",
+            )
+        })
+}
+
+/// Reads a trust file.
+pub(crate) fn read(path: &Path) -> Result<Installed, CommandError> {
+    let bytes = files::read_at_most(path, TRUST_BYTES_MAX)?;
+    let trust = TrustFile::from_json(&bytes).map_err(|error| {
+        let hint = if looks_like_genesis(&bytes) {
+            "this is a genesis: the trust file is the one that the network's operators publish (trust.json)"
+        } else {
+            "get the trust file again from the network's operators"
+        };
+        CommandError::content(path, error, hint)
+    })?;
+    Ok(Installed { path: path.to_owned(), trust })
+}
+
+fn looks_like_genesis(bytes: &[u8]) -> bool {
+    testamur_primitives::genesis::Genesis::from_json(bytes).is_ok()
+}
+
+/// All installed networks by origin.
+pub(crate) fn list() -> Result<Vec<Installed>, CommandError> {
+    let directory = directory()?;
+    let entries = match fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(CommandError::file("read", &directory, error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| CommandError::file("read", &directory, e))?.path();
+        if path.extension().is_some_and(|e| e == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+/// The installed network of this genesis hash. A damaged file of another network is nobody's business here.
+pub(crate) fn find(network: GenesisHash) -> Result<Option<Installed>, CommandError> {
+    let ending = format!("_{}.json", &network.to_string()[..32]);
+    let directory = directory()?;
+    let Ok(entries) = fs::read_dir(&directory) else { return Ok(None) };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().ends_with(&ending) {
+            let installed = read(&entry.path())?;
+            return Ok((installed.trust.network() == network).then_some(installed));
+        }
+    }
+    Ok(None)
+}
+
+/// The installed network that a person names: its origin, or a part of it that only one has.
+pub(crate) fn named(name: &str) -> Result<Installed, CommandError> {
+    let mut all = list()?;
+    all.retain(|n| n.trust.origin().as_str().contains(name) || n.trust.network().to_string().starts_with(name));
+    match all.len() {
+        1 => Ok(all.remove(0)),
+        0 => Err(CommandError::failed(
+            "network.unknown",
+            format!("no installed network is called {name:?}"),
+            "`testamur network list` shows what is installed",
+        )),
+        count => Err(CommandError::failed(
+            "network.ambiguous",
+            format!("{count} installed networks match {name:?}"),
+            "give the whole origin, as `testamur network list` prints it",
+        )),
+    }
+}
+
+/// Installs a trust file. A network that is there is replaced by a newer checkpoint, or when `replace` says so.
+pub(crate) fn add(trust: &TrustFile, replace: bool) -> Result<(PathBuf, Added), CommandError> {
+    let directory = directory()?;
+    files::create_private_directory(&directory)?;
+    let path = directory.join(format!("{}.json", trust.origin().as_str().replace('/', "_")));
+    let added = match path.exists() {
+        false => Added::New,
+        true => {
+            let old = read(&path)?.trust;
+            let height = |t: &TrustFile| t.pinned().map(|(header, _)| header.height);
+            let contradiction = match (old.pinned(), trust.pinned()) {
+                (Some((old, _)), Some((new, _))) => old.height == new.height && old != new,
+                _ => false,
+            };
+            if contradiction {
+                return Err(CommandError::failed(
+                    "network.contradiction",
+                    format!("two checkpoints of {} say different things of one height", trust.origin()),
+                    "believe neither and report this to the network's operators: somebody signed two histories",
+                ));
+            }
+            if old.fingerprint() == trust.fingerprint() {
+                Added::Unchanged
+            } else if height(trust) > height(&old) {
+                Added::Newer
+            } else if replace {
+                Added::Replaced
+            } else {
+                return Err(CommandError::failed(
+                    "network.older",
+                    format!("{} is installed with a newer checkpoint than this file has", trust.origin()),
+                    "keep the newer one, or insist with --replace",
+                ));
+            }
+        }
+    };
+    if added != Added::Unchanged {
+        files::replace(&path, trust.to_json().as_bytes(), 0o644)?;
+    }
+    Ok((path, added))
+}
+
+fn directory() -> Result<PathBuf, CommandError> {
+    Ok(home()?.join("networks"))
+}
