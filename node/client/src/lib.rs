@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Notarises documents over a node's or a gateway's HTTP API, and hands over only receipts that have verified.
+//!
+//! **Promises.** A document is read as a stream and never kept: what leaves this crate is a digest or a salted
+//! commitment. A receipt is handed over only after [`testamur_primitives::receipt::verify`] confirmed it against the
+//! given trust file (INV-CLIENT-1). A signed record is sent to as many nodes as it takes, always the same bytes, so a
+//! lost answer never notarises twice (INV-CLIENT-2). When the outcome is unknown, the caller gets what it needs to ask
+//! again later: the record's id and the openings with their salts ([`notary::Pending`], INV-CLIENT-3).
+//!
+//! **Absences.** No node, store or consensus code; no trust in what a node says; no retry of a record under a new
+//! signature; no telemetry.
+//!
+//! ```
+//! use testamur_client::batch::Batch;
+//! use testamur_client::digest::digest_reader;
+//! use testamur_primitives::commitment::DigestAlgorithm;
+//!
+//! let digest = digest_reader(DigestAlgorithm::Sha2_256, &b"a document"[..]).unwrap();
+//! let batch = Batch::salted(vec![digest]).unwrap();
+//! batch.opening(0).unwrap().verify_batch(batch.root(), batch.count()).unwrap();
+//! ```
+
+pub mod author;
+pub mod batch;
+pub mod cut;
+pub mod digest;
+pub mod error;
+pub mod gateway;
+pub mod limits;
+pub mod node;
+pub mod nodes;
+pub mod notary;
+pub mod receipt;
+mod transport;

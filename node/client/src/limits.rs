@@ -1,0 +1,37 @@
+//! Every bound of the client, each with its reason.
+
+use std::time::Duration;
+
+/// Nodes that a client is given: more adds nothing to availability, and every one is asked in turn.
+pub const NODES_MAX: usize = 64;
+/// A TCP and TLS handshake with a node that is there takes well under this; a longer wait hides a dead node.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// One request that waits for nothing: a lookup on a busy node, over a slow line.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one node is waited for to report a record final before the next node gets the same bytes: a few rounds of
+/// consensus, so that a node cut off from the others does not use up the whole time.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long a record is waited for in all, unless the caller says otherwise: finality takes well below a second, a
+/// dead proposer costs one more, and callers' own HTTP clients often give up at 30 s.
+pub const FINAL_TIMEOUT: Duration = Duration::from_secs(25);
+/// First pause between two looks for a receipt; it grows by half each time.
+pub const POLL_PAUSE_MIN: Duration = Duration::from_millis(40);
+/// Longest pause between two looks for a receipt.
+pub const POLL_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How long a record may enter the ledger after it was signed. Short, so that an unknown outcome becomes a known one
+/// soon; long enough for an author's clock that is some minutes slow.
+pub const RECORD_LIFE_S: u64 = 3_600;
+/// Bytes of a node's JSON answer other than a receipt: a page of a list, a practice statement with 64 validators.
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a problem document: a title, a sentence and a code. What is longer is cut off, not refused.
+pub const PROBLEM_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a gateway's problem document: with 10,000 openings of about 1.3 KB when the outcome is unknown.
+pub const PENDING_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes read at a time from a document: large enough for full hashing speed, small enough for the CPU's cache.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Bytes of a gateway's answer with many receipts: 10,000 receipts of about 8 KB.
+pub const RECEIPTS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// How long a gateway is waited for, besides the upload itself: its own wait for finality and some room.
+pub const UPLOAD_TIMEOUT_BASE: Duration = Duration::from_secs(60);
+/// The slowest line on which an upload is still waited for.
+pub const UPLOAD_BYTES_PER_S_MIN: u64 = 32 * 1024;

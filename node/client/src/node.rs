@@ -1,0 +1,168 @@
+//! A node's API, typed. What a node says is not trusted here: receipts and checkpoints carry their proofs.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde::Deserialize;
+use testamur_primitives::hash::{GenesisHash, RecordId, TreeHash};
+use testamur_primitives::limits::{NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, RECORD_BYTES_MAX};
+use testamur_primitives::note::Note;
+use testamur_primitives::receipt::Receipt;
+use testamur_primitives::record::Record;
+use testamur_primitives::units::{Height, LogSize};
+
+use crate::error::ClientError;
+use crate::limits::{ANSWER_BYTES_MAX, REQUEST_TIMEOUT};
+pub use crate::transport::Connections;
+use crate::transport::Server;
+
+/// What became of a record that a node took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is final, and on this node's disk.
+    Final,
+    /// It waits in this node's pool.
+    Queued,
+    /// The node has it already: queued or final.
+    Known,
+}
+
+/// What a node says of its network; only what clients act on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Network {
+    /// Genesis hash.
+    pub genesis: GenesisHash,
+    /// Origin.
+    pub origin: String,
+    /// Newest height.
+    pub height: Height,
+}
+
+/// A consistency proof between two sizes of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Consistency {
+    /// Root of the smaller log.
+    pub from_root: TreeHash,
+    /// Root of the larger log.
+    pub to_root: TreeHash,
+    /// The path.
+    pub path: Vec<TreeHash>,
+}
+
+/// One node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    server: Server,
+}
+
+#[derive(Deserialize)]
+struct SubmitAnswer {
+    id: RecordId,
+    status: SubmitStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SubmitStatus {
+    #[serde(alias = "accepted")]
+    Queued,
+    Final,
+}
+
+impl Node {
+    /// A node at `http://host:port` or `https://host:port`; nothing is sent yet.
+    pub fn new(address: &str, connections: &Connections) -> Result<Self, ClientError> {
+        Server::new(address, connections).map(|server| Self { server })
+    }
+
+    /// Scheme, host and port.
+    pub fn name(&self) -> &str {
+        self.server.name()
+    }
+
+    /// Hands a record over and waits until it is final or `timeout` is over, whichever is first.
+    pub async fn submit(&self, record: &Record, timeout: Duration) -> Result<Submitted, ClientError> {
+        let request = self
+            .server
+            .post("v1/records?wait=final")
+            .header(CONTENT_TYPE, "application/jose")
+            .body(record.as_bytes().to_vec());
+        let answer = match self.server.success(request, timeout, ANSWER_BYTES_MAX).await {
+            Ok(answer) => answer,
+            Err(ClientError::Refused { problem, .. }) if is_known(&problem.code) => return Ok(Submitted::Known),
+            Err(error) => return Err(error),
+        };
+        let answer: SubmitAnswer = self.server.json(&answer)?;
+        if answer.id != record.id() {
+            return Err(self.server.unexpected("it names another record than the one sent"));
+        }
+        Ok(match answer.status {
+            SubmitStatus::Final => Submitted::Final,
+            SubmitStatus::Queued => Submitted::Queued,
+        })
+    }
+
+    /// A final record, by its id; `None` when the node has no such record.
+    pub async fn record(&self, id: RecordId) -> Result<Option<Record>, ClientError> {
+        let request = self.server.get(&format!("v1/records/{id}")).header(ACCEPT, "application/jose");
+        let Some(body) = self.found(request, RECORD_BYTES_MAX).await? else { return Ok(None) };
+        let record = Record::parse(&body).map_err(|error| self.server.unexpected(error.to_string()))?;
+        if record.id() != id {
+            return Err(self.server.unexpected("it gave another record than the one asked for"));
+        }
+        Ok(Some(record))
+    }
+
+    /// The receipt of a final record, not verified yet; `None` when there is none (yet).
+    pub async fn receipt(&self, id: RecordId) -> Result<Option<Receipt>, ClientError> {
+        let request = self.server.get(&format!("v1/records/{id}/receipt")).header(ACCEPT, "application/json");
+        let Some(body) = self.found(request, RECEIPT_BYTES_MAX).await? else { return Ok(None) };
+        Receipt::decode(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
+    }
+
+    /// Which network the node says it is of, and how far it is.
+    pub async fn network(&self) -> Result<Network, ClientError> {
+        let request = self.server.get("v1/network").header(ACCEPT, "application/json");
+        let answer = self.server.success(request, REQUEST_TIMEOUT, ANSWER_BYTES_MAX).await?;
+        self.server.json(&answer)
+    }
+
+    /// The newest checkpoint as a signed note, not verified.
+    pub async fn latest_checkpoint(&self) -> Result<Option<Note>, ClientError> {
+        self.checkpoint("latest").await
+    }
+
+    /// The checkpoint of a height as a signed note, not verified; `None` when it is not there.
+    pub async fn checkpoint_at(&self, height: Height) -> Result<Option<Note>, ClientError> {
+        self.checkpoint(&height.to_string()).await
+    }
+
+    /// The proof that the log of `from` records is a prefix of the log of `to`; `None` when the node has not got so far.
+    pub async fn consistency(&self, from: LogSize, to: LogSize) -> Result<Option<Consistency>, ClientError> {
+        let request = self.server.get(&format!("v1/consistency?from={from}&to={to}"));
+        let Some(body) = self.found(request, ANSWER_BYTES_MAX).await? else { return Ok(None) };
+        serde_json::from_slice(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
+    }
+
+    async fn checkpoint(&self, which: &str) -> Result<Option<Note>, ClientError> {
+        let request = self.server.get(&format!("v1/checkpoints/{which}")).header(ACCEPT, "text/plain");
+        let Some(body) = self.found(request, NOTE_BYTES_MAX).await? else { return Ok(None) };
+        Note::parse(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
+    }
+
+    /// The body of a success; `None` for 404.
+    async fn found(&self, request: reqwest::RequestBuilder, bytes_max: usize) -> Result<Option<Vec<u8>>, ClientError> {
+        let answer = self.server.answer(request, REQUEST_TIMEOUT, bytes_max).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer.body)),
+            _ => Err(self.server.refused(&answer)),
+        }
+    }
+}
+
+/// Codes by which a node says that it has seen this very record (or its `jti`, which is fresh for each record).
+fn is_known(code: &str) -> bool {
+    matches!(code, "admission.duplicate" | "admission.replayed")
+}
