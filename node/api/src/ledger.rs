@@ -11,6 +11,7 @@ use testamur_primitives::genesis::Genesis;
 use testamur_primitives::hash::{HeaderHash, RecordId, TreeHash};
 use testamur_primitives::header::Header;
 use testamur_primitives::note::Note;
+use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, UnixTime};
 
@@ -48,11 +49,8 @@ pub trait Reader: Send + Sync + 'static {
     /// A final record.
     fn record(&self, id: RecordId) -> ReadResult<Option<StoredRecord>>;
 
-    /// The receipt of a final record: its canonical JSON, byte for byte.
-    fn receipt(&self, id: RecordId) -> ReadResult<Option<Vec<u8>>>;
-
-    /// The receipt of a final record as a C2SP `tlog-proof`.
-    fn tlog_proof(&self, id: RecordId) -> ReadResult<Option<String>>;
+    /// The receipt of a final record, without openings: those are the author's alone.
+    fn receipt(&self, id: RecordId) -> ReadResult<Option<Receipt>>;
 
     /// Final records in log order.
     fn records(&self, query: &RecordQuery) -> ReadResult<Page<StoredRecord, LogIndex>>;
