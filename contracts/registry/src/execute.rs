@@ -135,7 +135,7 @@ pub struct UnknownProtocol {
 }
 
 /// The execution of one block.
-pub struct Execution<'a, S: StateReader, W: ReplayWindow<Error = S::Error>> {
+pub struct Execution<'a, S: StateReader, W: ReplayWindow> {
     state: Overlay<'a, S>,
     window: &'a W,
     context: BlockContext,
@@ -143,7 +143,7 @@ pub struct Execution<'a, S: StateReader, W: ReplayWindow<Error = S::Error>> {
     jtis: BTreeSet<(Did, Reference)>,
 }
 
-impl<S: StateReader, W: ReplayWindow<Error = S::Error>> fmt::Debug for Execution<'_, S, W> {
+impl<S: StateReader, W: ReplayWindow> fmt::Debug for Execution<'_, S, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Execution")
             .field("context", &self.context)
@@ -152,7 +152,10 @@ impl<S: StateReader, W: ReplayWindow<Error = S::Error>> fmt::Debug for Execution
     }
 }
 
-impl<'a, S: StateReader, W: ReplayWindow<Error = S::Error>> Execution<'a, S, W> {
+impl<'a, S: StateReader, W: ReplayWindow> Execution<'a, S, W>
+where
+    S::Error: From<W::Error>,
+{
     /// Begins a block over the state after its parent.
     pub fn new(state: &'a S, window: &'a W, context: BlockContext) -> Result<Self, UnknownProtocol> {
         if context.protocol != PROTOCOL {
@@ -210,7 +213,7 @@ impl<'a, S: StateReader, W: ReplayWindow<Error = S::Error>> Execution<'a, S, W> 
     /// record; and by (author, jti), so an author's own retry with other bytes is caught too.
     fn check_replay(&self, record: &Record) -> Result<(), ApplyError<S::Error>> {
         let (id, author, jti) = (record.id(), record.author(), &record.payload().jti);
-        let store = |error| ApplyError::State(StateError::Store(error));
+        let store = |error: W::Error| ApplyError::State(StateError::Store(error.into()));
         if self.ids.contains(&id) || self.window.contains_id(&id).map_err(store)? {
             return Err(AdmissionRejection::DuplicateRecord.into());
         }

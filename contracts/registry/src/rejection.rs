@@ -109,8 +109,10 @@ pub enum GovernanceRejection {
     /// The DID names no key that could sign a record.
     #[error("{0} cannot write: protocol 1 knows did:key with an Ed25519, P-256, P-384 or secp256k1 key")]
     UnusableDid(Did),
-    /// The DID's key serves an operator or a validator.
-    #[error("the key of {0} is an operator's or a validator's: a writer needs a key of its own")]
+    /// The DID's key serves an operator, a validator, or a writer under its other spelling.
+    #[error(
+        "the key of {0} already serves an operator, a validator or another writer: a writer needs a key of its own"
+    )]
     KeyInUse(Did),
     /// The role was revoked because the key was compromised.
     #[error("the key of {0} was reported compromised: grant the role to a new DID")]

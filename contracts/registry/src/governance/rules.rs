@@ -72,17 +72,20 @@ pub(super) fn check_change<R: StateReader>(
 ) -> Result<(), ApplyError<R::Error>> {
     match change {
         Change::GrantWriter { did } => {
-            if let Some(role) = notary::writer_role(state, did)? {
-                match role.status {
-                    WriterStatus::Granted {} => return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into()),
-                    // A did:key has one key for ever: what was compromised stays compromised.
-                    WriterStatus::Revoked { reason: RevocationReason::KeyCompromise } => {
+            let Ok(key) = did.to_key() else { return Err(GovernanceRejection::UnusableDid(did.clone()).into()) };
+            // A key has two spellings as did:key; it is one writer's, and what was compromised stays compromised.
+            for spelling in [Did::key(&key), Did::jwk_jcs_key(&key)] {
+                match notary::writer_role(state, &spelling)?.map(|role| role.status) {
+                    Some(WriterStatus::Granted {}) if spelling == *did => {
+                        return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into());
+                    }
+                    Some(WriterStatus::Granted {}) => return Err(GovernanceRejection::KeyInUse(did.clone()).into()),
+                    Some(WriterStatus::Revoked { reason: RevocationReason::KeyCompromise }) => {
                         return Err(GovernanceRejection::KeyCompromised(did.clone()).into());
                     }
-                    WriterStatus::Revoked { .. } => {}
+                    Some(WriterStatus::Revoked { .. }) | None => {}
                 }
             }
-            let Ok(key) = did.to_key() else { return Err(GovernanceRejection::UnusableDid(did.clone()).into()) };
             let of_operator = governance.operators.iter().any(|o| o.did.to_key().is_ok_and(|k| k == key));
             let of_validator = match &key {
                 PublicKey::Ed25519(bytes) => network::key_use(state, bytes)?.is_some(),

@@ -30,7 +30,7 @@ use testamur_primitives::units::Height;
 pub use proof::{EMPTY_ROOT, ProofLeaf, StateProof, StateProofError};
 
 use crate::limits::PATH_NIBBLES_MAX;
-use crate::state::{StateKey, WriteSet};
+use crate::state::{StateKey, StateReader, WriteSet};
 
 /// Where nodes and values of the tree come from: one snapshot.
 pub trait TreeStore {
@@ -71,7 +71,7 @@ pub struct Proven {
 pub enum TreeError<E> {
     /// The store failed.
     #[error("cannot read the state tree: {0}")]
-    Store(E),
+    Store(#[from] E),
     /// The root of a height is not there: not yet written, or pruned.
     #[error("the state tree has no root for height {0}")]
     NoRoot(Height),
@@ -196,6 +196,30 @@ pub fn prove<S: TreeStore>(
         .verify(root, key, value.as_deref())
         .map_err(|error| TreeError::Damaged(format!("the proof of {key} fails: {error}")))?;
     Ok(Proven { value, proof })
+}
+
+/// The state at a height, read through the tree: every value is checked against the root before it is used, so that
+/// nothing is executed on what a disk has changed (INV-TREE-1).
+#[derive(Debug, Clone, Copy)]
+pub struct TreeState<'a, S> {
+    store: &'a S,
+    height: Height,
+    root: StateRoot,
+}
+
+impl<'a, S: TreeStore> TreeState<'a, S> {
+    /// The state at a height whose header has this state root.
+    pub fn new(store: &'a S, height: Height, root: StateRoot) -> Self {
+        Self { store, height, root }
+    }
+}
+
+impl<S: TreeStore> StateReader for TreeState<'_, S> {
+    type Error = TreeError<S::Error>;
+
+    fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, Self::Error> {
+        prove(self.store, self.height, self.root, key).map(|proven| proven.value)
+    }
 }
 
 /// A child of a stored node, which covers four levels of the binary tree.
