@@ -1,0 +1,506 @@
+//! The double-sign guard: a validator's key never signs two different things for one height, round and step.
+//!
+//! It is a file of its own, outside the store and outside every backup, and it does not trust the engine's log.
+//! An entry (what was signed, its signature, and the lock it leaves) is on disk before the signature leaves
+//! (INV-GUARD-1). Asked for the same slot again it returns what is stored, whatever the question (INV-GUARD-2). A
+//! prevote for another value than the one locked, without newer prevotes that justify it, becomes a prevote for nil
+//! (INV-GUARD-3). Refusing is never an error: the engine takes an error for its death, and four validators once
+//! refused together. Only failed I/O is one; it is fatal and never retried (INV-GUARD-4).
+//!
+//! A guard that is missing, damaged, or knows less than the store cannot tell what its key has signed. It is then
+//! *unsettled*, on disk too, so that a second start does not forget it, and signs nothing (INV-GUARD-5) until
+//! [`Guard::settle`]: when others have decided a height that began after this node started.
+//!
+//! # File
+//! Header, 55 bytes: `"testamur-guard-v1\n"` (18), 5 zero bytes, the validator's address (32). Then entries:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | length of the body, big-endian, at most 4,096 |
+//! | 8 | first bytes of SHA-256 of the body |
+//! | … | body: kind (1), height (8), then by kind |
+//!
+//! | kind | body after the height |
+//! |---|---|
+//! | 1 signed | round (4), step (1), value (1 + 80 or 1), justifying round (1 + 4 or 1), lock round and value (1 + 84 or 1), signature (64), message (rest) |
+//! | 2 floor | nothing: nothing may be signed at or below this height |
+//! | 3 mark | nothing: the guard was there when the store reached this height |
+//! | 4 unsettled | nothing: what the key signed before is not known; undone only by rewriting the file |
+//!
+//! An incomplete last entry was being written when the machine stopped, so its signature never left: it is cut off.
+//! A complete entry with a wrong checksum is damage: the file is then worth nothing, as if it were missing.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use testamur_primitives::checkpoint::ValueId;
+use testamur_primitives::codec::sha256;
+use testamur_primitives::hash::Address;
+use testamur_primitives::units::{Height, Round};
+
+use crate::limits::{GUARD_ENTRY_BYTES_MAX, GUARD_FILE_BYTES_MAX};
+
+const MAGIC: &[u8; 23] = b"testamur-guard-v1\n\0\0\0\0\0";
+const HEADER_BYTES: usize = 23 + 32;
+const FILE_NAME: &str = "guard.log";
+const NEW_FILE_NAME: &str = "guard.new";
+
+/// What kind of message a slot is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// A proposal.
+    Proposal,
+    /// A prevote.
+    Prevote,
+    /// A precommit.
+    Precommit,
+}
+
+/// Where at most one message may ever be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    /// Height.
+    pub height: Height,
+    /// Round.
+    pub round: Round,
+    /// Step.
+    pub step: Step,
+}
+
+/// What the engine wants signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// The slot.
+    pub slot: Slot,
+    /// The value, or nil.
+    pub value: Option<ValueId>,
+    /// For a proposal its proof-of-lock round; for a prevote the one of the proposal that it answers.
+    pub justified_by: Option<Round>,
+}
+
+/// What was signed in a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The value, or nil: may differ from the request.
+    pub value: Option<ValueId>,
+    /// For a proposal: its proof-of-lock round.
+    pub justified_by: Option<Round>,
+    /// The value locked at this height after this signature, and in which round.
+    pub lock: Option<(Round, ValueId)>,
+    /// The bytes signed.
+    pub message: Vec<u8>,
+    /// The signature.
+    pub signature: [u8; 64],
+}
+
+/// What a guard found when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It knows all that its key may have signed.
+    Complete,
+    /// There was no usable file; a new one was made.
+    Missing,
+    /// It knows less than the store: it comes from somewhere else, or from the past.
+    Behind,
+    /// It was missing or behind at an earlier start and has not been settled since.
+    Unsettled,
+}
+
+/// I/O of the guard failed: what was signed may not be on disk. Fatal.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// Reading or writing failed.
+    #[error("double-sign guard: {what} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// An earlier failure: nothing is signed any more.
+    #[error("double-sign guard: stopped after an earlier failure")]
+    Stopped,
+    /// Another validator's guard.
+    #[error("double-sign guard: {path} belongs to validator {found}", path = path.display())]
+    OtherValidator {
+        /// Which file.
+        path: PathBuf,
+        /// Whose it is.
+        found: Address,
+    },
+    /// Asked for a height whose entries are gone, or while unsettled: the node should have followed, not voted.
+    #[error("double-sign guard: asked to sign at height {0}, where it does not know what was signed")]
+    NotKnown(Height),
+}
+
+/// The guard.
+#[derive(Debug)]
+pub struct Guard {
+    state: Mutex<State>,
+    /// Signatures stored by this process; failpoints count them.
+    syncs: AtomicU64,
+    abort_after_sync: Option<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    directory: PathBuf,
+    address: Address,
+    /// `None` after a failure: nothing is signed any more (INV-GUARD-4).
+    file: Option<File>,
+    file_bytes: u64,
+    entries: BTreeMap<Slot, Signed>,
+    floor: Height,
+    high: Height,
+    unsettled: bool,
+}
+
+impl Guard {
+    /// Makes a new guard for a validator that has never signed: part of making its keys, never of a start.
+    pub fn create(directory: &Path, address: Address) -> Result<(), GuardError> {
+        std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        let path = directory.join(FILE_NAME);
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        file.write_all(&header(address)).map_err(io_error("write", &path))?;
+        file.sync_all().map_err(io_error("sync", &path))?;
+        sync_directory(directory)
+    }
+
+    /// Opens the guard of a validator whose store is at `tip`. With `abort_after_sync` (tests), the process aborts
+    /// when that many entries were synced, before the signature is returned.
+    pub fn open(
+        directory: &Path,
+        address: Address,
+        tip: Height,
+        abort_after_sync: Option<u64>,
+    ) -> Result<(Self, Standing), GuardError> {
+        let path = directory.join(FILE_NAME);
+        std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        let mut loaded = match std::fs::read(&path) {
+            Ok(bytes) => load(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io_error("read", &path)(error)),
+        };
+        if let Some(found) = loaded.as_ref().map(|l| l.address).filter(|found| *found != address) {
+            return Err(GuardError::OtherValidator { path, found });
+        }
+        let standing = match &loaded {
+            None => Standing::Missing,
+            Some(l) if l.unsettled => Standing::Unsettled,
+            Some(l) if l.high < tip => Standing::Behind,
+            Some(_) => Standing::Complete,
+        };
+        if standing == Standing::Missing && path.exists() {
+            // Damaged: kept aside for whoever wants to know why; its name no longer counts.
+            let aside = directory.join("guard.damaged");
+            std::fs::rename(&path, &aside).map_err(io_error("rename", &path))?;
+        }
+        let loaded = loaded.take().unwrap_or_else(|| Loaded::empty(address));
+        let mut state = State {
+            directory: directory.to_owned(),
+            address,
+            file: None,
+            file_bytes: 0,
+            entries: loaded.entries,
+            floor: loaded.floor,
+            high: loaded.high,
+            unsettled: standing != Standing::Complete,
+        };
+        // Rewriting cuts off a torn tail and makes sure that the file can be written before anything is signed.
+        state.rewrite()?;
+        Ok((Self { state: Mutex::new(state), syncs: AtomicU64::new(0), abort_after_sync }, standing))
+    }
+
+    /// Signs a request, or returns what the slot already holds. `message` makes the bytes for a value (or nil) and
+    /// justifying round, `sign` the signature.
+    pub fn sign(
+        &self,
+        request: Request,
+        message: impl Fn(Option<&ValueId>, Option<Round>) -> Vec<u8>,
+        sign: impl FnOnce(&[u8]) -> [u8; 64],
+    ) -> Result<Signed, GuardError> {
+        let mut state = self.state.lock().expect("no panic while the guard is held");
+        if state.file.is_none() {
+            return Err(GuardError::Stopped);
+        }
+        if let Some(stored) = state.entries.get(&request.slot).filter(|_| !state.unsettled) {
+            return Ok(stored.clone()); // INV-GUARD-2
+        }
+        if state.unsettled || request.slot.height <= state.floor {
+            return Err(GuardError::NotKnown(request.slot.height)); // INV-GUARD-5
+        }
+        let lock = state.lock_at(request.slot);
+        let mut value = request.value;
+        if let (Step::Prevote, Some(wanted), Some((locked_round, locked))) = (request.slot.step, value, lock) {
+            let justified = request.justified_by.is_some_and(|pol| pol >= locked_round && pol < request.slot.round);
+            if wanted != locked && !justified {
+                tracing::warn!(height = %request.slot.height, round = %request.slot.round, "locked on another value: prevoting nil");
+                value = None; // INV-GUARD-3
+            }
+        }
+        // The engine precommits a value only on two thirds of prevotes in this very round: that moves the lock.
+        let lock = match (request.slot.step, value) {
+            (Step::Precommit, Some(value)) => Some((request.slot.round, value)),
+            _ => lock,
+        };
+        let message = message(value.as_ref(), request.justified_by);
+        let signature = sign(&message);
+        let signed = Signed { value, justified_by: request.justified_by, lock, message, signature };
+        state.append(&encode_signed(request.slot, &signed), true)?;
+        state.high = state.high.max(request.slot.height);
+        state.entries.insert(request.slot, signed.clone());
+        drop(state);
+        if self.abort_after_sync == Some(self.syncs.fetch_add(1, Ordering::Relaxed) + 1) {
+            // Crash here: the entry is on disk, the signature never left, the engine's log knows nothing of it.
+            std::process::abort();
+        }
+        Ok(signed)
+    }
+
+    /// Notes that the store is about to reach `height`, so that the next start finds the guard not behind it.
+    /// Free where the guard signed at that height itself; durable when it returns.
+    pub fn mark(&self, height: Height) -> Result<(), GuardError> {
+        let mut state = self.state.lock().expect("no panic while the guard is held");
+        if state.high >= height {
+            return Ok(());
+        }
+        state.append(&encode_plain(3, height), true)?;
+        state.high = height;
+        Ok(())
+    }
+
+    /// Forgets the slots at and below a height that the store holds durably; nothing is signed there any more.
+    pub fn prune(&self, committed: Height) -> Result<(), GuardError> {
+        let mut state = self.state.lock().expect("no panic while the guard is held");
+        state.floor = state.floor.max(committed);
+        state.high = state.high.max(committed);
+        let above = Slot { height: state.floor.next(), round: Round(0), step: Step::Proposal };
+        state.entries = state.entries.split_off(&above);
+        if state.file_bytes > GUARD_FILE_BYTES_MAX {
+            state.rewrite()?;
+        }
+        Ok(())
+    }
+
+    /// The network was found to know more than this guard: nothing is signed until it is settled.
+    pub fn unsettle(&self) -> Result<(), GuardError> {
+        let mut state = self.state.lock().expect("no panic while the guard is held");
+        state.unsettled = true;
+        state.rewrite()
+    }
+
+    /// What was signed before no longer matters above `height`: others decided a height that began after this node
+    /// started, or the operator takes the blame. Nothing is signed at or below it.
+    pub fn settle(&self, height: Height) -> Result<(), GuardError> {
+        let mut state = self.state.lock().expect("no panic while the guard is held");
+        state.floor = state.floor.max(height);
+        state.high = state.high.max(height);
+        let above = Slot { height: state.floor.next(), round: Round(0), step: Step::Proposal };
+        state.entries = state.entries.split_off(&above);
+        state.unsettled = false;
+        state.rewrite()
+    }
+
+    /// Nothing is signed at or below this height.
+    pub fn floor(&self) -> Height {
+        self.state.lock().expect("no panic while the guard is held").floor
+    }
+
+    /// The highest height that the guard has seen signed or committed.
+    pub fn high(&self) -> Height {
+        self.state.lock().expect("no panic while the guard is held").high
+    }
+}
+
+impl State {
+    /// The newest lock of the slot's height, from rounds before the slot's or its own round.
+    fn lock_at(&self, slot: Slot) -> Option<(Round, ValueId)> {
+        let first = Slot { height: slot.height, round: Round(0), step: Step::Proposal };
+        self.entries.range(first..slot).filter_map(|(_, signed)| signed.lock).max_by_key(|(round, _)| *round)
+    }
+
+    fn append(&mut self, entry: &[u8], sync: bool) -> Result<(), GuardError> {
+        let path = self.directory.join(FILE_NAME);
+        // Taken out first: whatever fails below, nothing more is signed (INV-GUARD-4).
+        let mut file = self.file.take().ok_or(GuardError::Stopped)?;
+        file.write_all(entry).map_err(io_error("write", &path))?;
+        if sync {
+            file.sync_data().map_err(io_error("sync", &path))?; // INV-GUARD-1
+        }
+        self.file_bytes += entry.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Writes what is known to a new file and puts it in the old one's place. Crash at any point: the old or the new
+    /// file is there, and both hold every slot above the floor.
+    fn rewrite(&mut self) -> Result<(), GuardError> {
+        let (path, new) = (self.directory.join(FILE_NAME), self.directory.join(NEW_FILE_NAME));
+        self.file = None;
+        let mut bytes = header(self.address).to_vec();
+        bytes.extend(encode_plain(2, self.floor));
+        bytes.extend(encode_plain(3, self.high));
+        if self.unsettled {
+            bytes.extend(encode_plain(4, self.high));
+        }
+        for (slot, signed) in &self.entries {
+            bytes.extend(encode_signed(*slot, signed));
+        }
+        let mut file = File::create(&new).map_err(io_error("create", &new))?;
+        file.write_all(&bytes).map_err(io_error("write", &new))?;
+        file.sync_all().map_err(io_error("sync", &new))?;
+        std::fs::rename(&new, &path).map_err(io_error("rename", &new))?;
+        sync_directory(&self.directory)?;
+        self.file_bytes = bytes.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Loaded {
+    address: Address,
+    entries: BTreeMap<Slot, Signed>,
+    floor: Height,
+    high: Height,
+    unsettled: bool,
+}
+
+impl Loaded {
+    fn empty(address: Address) -> Self {
+        Self { address, entries: BTreeMap::new(), floor: Height(0), high: Height(0), unsettled: false }
+    }
+}
+
+/// Reads a guard's file; `None` when it is damaged.
+fn load(bytes: &[u8]) -> Option<Loaded> {
+    let (magic, rest) = bytes.split_first_chunk::<23>()?;
+    let (address, mut rest) = rest.split_first_chunk::<32>()?;
+    if magic != MAGIC {
+        return None;
+    }
+    let mut loaded = Loaded::empty(Address::from_bytes(*address));
+    while !rest.is_empty() {
+        // Cut short: this entry was being written when the machine stopped.
+        let Some((length, after)) = rest.split_first_chunk::<4>() else { break };
+        let length = u32::from_be_bytes(*length) as usize;
+        if length > GUARD_ENTRY_BYTES_MAX {
+            return None;
+        }
+        let Some((checksum, after)) = after.split_first_chunk::<8>() else { break };
+        let Some((body, after)) = after.split_at_checked(length) else { break };
+        if sha256(&[body])[..8] != *checksum {
+            return None;
+        }
+        read_body(body, &mut loaded)?;
+        rest = after;
+    }
+    let above = Slot { height: loaded.floor.next(), round: Round(0), step: Step::Proposal };
+    loaded.entries = loaded.entries.split_off(&above);
+    Some(loaded)
+}
+
+fn read_body(body: &[u8], loaded: &mut Loaded) -> Option<()> {
+    let mut reader = body;
+    let [kind] = take(&mut reader)?;
+    let height = Height(u64::from_be_bytes(take(&mut reader)?));
+    loaded.high = loaded.high.max(height);
+    match kind {
+        1 => {
+            let round = Round(u32::from_be_bytes(take(&mut reader)?));
+            let step = match take::<1>(&mut reader)? {
+                [0] => Step::Proposal,
+                [1] => Step::Prevote,
+                [2] => Step::Precommit,
+                _ => return None,
+            };
+            let value = optional(&mut reader, |r| take(r).map(|bytes| ValueId::from_bytes(&bytes)))?;
+            let round_of = |r: &mut &[u8]| take(r).map(|bytes| Round(u32::from_be_bytes(bytes)));
+            let justified_by = optional(&mut reader, round_of)?;
+            let lock = optional(&mut reader, |r| {
+                Some((round_of(r)?, take(r).map(|bytes| ValueId::from_bytes(&bytes))?))
+            })?;
+            let signature = take(&mut reader)?;
+            let signed = Signed { value, justified_by, lock, message: reader.to_vec(), signature };
+            loaded.entries.insert(Slot { height, round, step }, signed);
+        }
+        2 if reader.is_empty() => loaded.floor = loaded.floor.max(height),
+        3 if reader.is_empty() => {}
+        4 if reader.is_empty() => loaded.unsettled = true,
+        _ => return None,
+    }
+    Some(())
+}
+
+fn take<const N: usize>(reader: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, rest) = reader.split_first_chunk::<N>()?;
+    *reader = rest;
+    Some(*bytes)
+}
+
+fn optional<T>(reader: &mut &[u8], read: impl FnOnce(&mut &[u8]) -> Option<T>) -> Option<Option<T>> {
+    match take::<1>(reader)? {
+        [0] => Some(None),
+        [1] => read(reader).map(Some),
+        _ => None,
+    }
+}
+
+fn header(address: Address) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    bytes[..23].copy_from_slice(MAGIC);
+    bytes[23..].copy_from_slice(address.as_bytes());
+    bytes
+}
+
+fn encode_plain(kind: u8, height: Height) -> Vec<u8> {
+    let mut body = vec![kind];
+    body.extend(height.get().to_be_bytes());
+    frame(&body)
+}
+
+fn encode_signed(slot: Slot, signed: &Signed) -> Vec<u8> {
+    let mut body = vec![1];
+    body.extend(slot.height.get().to_be_bytes());
+    body.extend(slot.round.0.to_be_bytes());
+    body.push(match slot.step {
+        Step::Proposal => 0,
+        Step::Prevote => 1,
+        Step::Precommit => 2,
+    });
+    body.push(signed.value.is_some().into());
+    body.extend(signed.value.iter().flat_map(ValueId::to_bytes));
+    body.push(signed.justified_by.is_some().into());
+    body.extend(signed.justified_by.iter().flat_map(|round| round.0.to_be_bytes()));
+    body.push(signed.lock.is_some().into());
+    if let Some((round, value)) = &signed.lock {
+        body.extend(round.0.to_be_bytes());
+        body.extend(value.to_bytes());
+    }
+    body.extend(signed.signature);
+    body.extend(&signed.message);
+    frame(&body)
+}
+
+fn frame(body: &[u8]) -> Vec<u8> {
+    assert!(body.len() <= GUARD_ENTRY_BYTES_MAX, "a signed message is shorter than an entry may be");
+    let mut entry = (body.len() as u32).to_be_bytes().to_vec();
+    entry.extend(&sha256(&[body])[..8]);
+    entry.extend(body);
+    entry
+}
+
+fn io_error<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> GuardError + 'a {
+    move |source| GuardError::Io { what, path: path.to_owned(), source }
+}
+
+fn sync_directory(directory: &Path) -> Result<(), GuardError> {
+    let opened = File::open(directory).map_err(io_error("open", directory))?;
+    opened.sync_all().map_err(io_error("sync", directory))
+}

@@ -1,0 +1,306 @@
+//! The record pool: checked records that wait for a block.
+//!
+//! It is bounded in bytes, in records and per author; it gives authors their turns, and each author's records in the
+//! order they came. It remembers what was verified by the leaf hash of the exact bytes, so that a proposal full of
+//! records that came by gossip is validated without verifying one signature again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use testamur_primitives::hash::{RecordId, TreeHash};
+use testamur_primitives::units::UnixTime;
+
+use crate::application::PoolRecord;
+use crate::limits::{POOL_AUTHOR_SHARE_PERCENT, POOL_BYTES_MAX, POOL_RECORDS_MAX};
+
+/// Why the pool takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PoolFull {
+    /// All of it is in use.
+    #[error("the record pool is full")]
+    Pool,
+    /// This author's share is in use.
+    #[error("the author's share of the record pool is in use")]
+    Author,
+}
+
+/// Numbers about the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolStats {
+    /// Records waiting.
+    pub records: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Authors with a record waiting.
+    pub authors: usize,
+}
+
+/// The pool.
+#[derive(Debug)]
+pub struct Pool<R> {
+    inner: Mutex<Inner<R>>,
+    bytes_max: usize,
+    records_max: usize,
+}
+
+#[derive(Debug)]
+struct Inner<R> {
+    records: HashMap<RecordId, R>,
+    by_leaf: HashMap<TreeHash, RecordId>,
+    authors: HashMap<Arc<str>, Author>,
+    /// Whose turn is next.
+    turns: VecDeque<Arc<str>>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Author {
+    /// In order of arrival; ids that have left the pool are skipped and dropped when they reach the front.
+    queue: VecDeque<RecordId>,
+    bytes: usize,
+    records: usize,
+}
+
+impl<R: PoolRecord> Default for Pool<R> {
+    fn default() -> Self {
+        Self::new(POOL_BYTES_MAX, POOL_RECORDS_MAX)
+    }
+}
+
+impl<R: PoolRecord> Pool<R> {
+    /// An empty pool with these bounds.
+    pub fn new(bytes_max: usize, records_max: usize) -> Self {
+        let inner = Inner {
+            records: HashMap::new(),
+            by_leaf: HashMap::new(),
+            authors: HashMap::new(),
+            turns: VecDeque::new(),
+            bytes: 0,
+        };
+        Self { inner: Mutex::new(inner), bytes_max, records_max }
+    }
+
+    /// Takes a checked record; `false` when one with its id is already there.
+    pub fn insert(&self, record: R) -> Result<bool, PoolFull> {
+        let mut inner = self.lock();
+        let bytes = record.as_bytes().len();
+        if inner.records.contains_key(&record.id()) {
+            return Ok(false);
+        }
+        if inner.bytes + bytes > self.bytes_max || inner.records.len() >= self.records_max {
+            return Err(PoolFull::Pool);
+        }
+        let (author_bytes, author_records) =
+            inner.authors.get(record.author()).map_or((0, 0), |a| (a.bytes, a.records));
+        let share = |of: usize| of * POOL_AUTHOR_SHARE_PERCENT / 100;
+        if author_bytes + bytes > share(self.bytes_max) || author_records >= share(self.records_max).max(1) {
+            return Err(PoolFull::Author);
+        }
+        let name: Arc<str> = record.author().into();
+        if !inner.authors.contains_key(&name) {
+            inner.authors.insert(Arc::clone(&name), Author::default());
+            inner.turns.push_back(Arc::clone(&name));
+        }
+        let author = inner.authors.get_mut(&name).expect("inserted above");
+        author.queue.push_back(record.id());
+        author.bytes += bytes;
+        author.records += 1;
+        inner.bytes += bytes;
+        inner.by_leaf.insert(record.leaf_hash(), record.id());
+        inner.records.insert(record.id(), record);
+        Ok(true)
+    }
+
+    /// Whether a record is waiting.
+    pub fn contains(&self, id: &RecordId) -> bool {
+        self.lock().records.contains_key(id)
+    }
+
+    /// Whether bytes with this leaf hash were checked and are waiting.
+    pub fn contains_leaf(&self, leaf: &TreeHash) -> bool {
+        self.lock().by_leaf.contains_key(leaf)
+    }
+
+    /// The record that was verified with exactly the bytes of this leaf hash.
+    pub fn known(&self, leaf: &TreeHash) -> Option<R> {
+        let inner = self.lock();
+        inner.by_leaf.get(leaf).and_then(|id| inner.records.get(id)).cloned()
+    }
+
+    /// Whether nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.lock().records.is_empty()
+    }
+
+    /// Records for a block of about `bytes_max`: authors take turns, each in order of arrival. They stay in the pool.
+    pub fn candidates(&self, bytes_max: usize, count_max: usize) -> Vec<R> {
+        let mut inner = self.lock();
+        let Inner { records, authors, turns, .. } = &mut *inner;
+        let mut taken = Vec::new();
+        let (mut bytes, mut places) = (0, HashMap::<Arc<str>, usize>::new());
+        let mut waiting = turns.len();
+        while waiting > 0 && taken.len() < count_max {
+            let name = turns.pop_front().expect("as many turns as authors");
+            turns.push_back(Arc::clone(&name));
+            let author = authors.get(&name).expect("an author with a turn is there");
+            let place = places.entry(name).or_insert(0);
+            let next = author.queue.iter().skip(*place).find_map(|id| {
+                *place += 1;
+                records.get(id)
+            });
+            match next {
+                Some(record) if bytes + record.as_bytes().len() + 2 <= bytes_max => {
+                    bytes += record.as_bytes().len() + 2;
+                    taken.push(record.clone());
+                    waiting = turns.len();
+                }
+                Some(_) => break,
+                None => waiting -= 1,
+            }
+        }
+        taken
+    }
+
+    /// Drops records: committed, or no longer applicable.
+    pub fn remove<'a>(&self, ids: impl IntoIterator<Item = &'a RecordId>) {
+        let mut inner = self.lock();
+        for id in ids {
+            inner.remove(id);
+        }
+        inner.tidy();
+    }
+
+    /// Drops records that no block at this time or later may hold.
+    pub fn expire(&self, time: UnixTime) -> usize {
+        let mut inner = self.lock();
+        let expired: Vec<RecordId> =
+            inner.records.iter().filter(|(_, r)| r.expires() <= time).map(|(id, _)| *id).collect();
+        for id in &expired {
+            inner.remove(id);
+        }
+        inner.tidy();
+        expired.len()
+    }
+
+    /// Numbers.
+    pub fn stats(&self) -> PoolStats {
+        let inner = self.lock();
+        PoolStats { records: inner.records.len(), bytes: inner.bytes, authors: inner.authors.len() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner<R>> {
+        self.inner.lock().expect("no panic while the pool is held")
+    }
+}
+
+impl<R: PoolRecord> Inner<R> {
+    fn remove(&mut self, id: &RecordId) {
+        let Some(record) = self.records.remove(id) else { return };
+        let bytes = record.as_bytes().len();
+        self.by_leaf.remove(&record.leaf_hash());
+        self.bytes -= bytes;
+        let author = self.authors.get_mut(record.author()).expect("a record's author is there");
+        author.bytes -= bytes;
+        author.records -= 1;
+    }
+
+    /// Drops ids that left from the front of the queues, and authors without records.
+    fn tidy(&mut self) {
+        let Self { records, authors, turns, .. } = self;
+        for author in authors.values_mut() {
+            // From anywhere when most of the queue is gone, so that it never outgrows the records by much.
+            if author.queue.len() > 2 * author.records + 16 {
+                author.queue.retain(|id| records.contains_key(id));
+            }
+            while author.queue.front().is_some_and(|id| !records.contains_key(id)) {
+                author.queue.pop_front();
+            }
+        }
+        authors.retain(|_, author| author.records > 0);
+        turns.retain(|name| authors.contains_key(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    struct Fake {
+        number: u8,
+        author: &'static str,
+        bytes: Vec<u8>,
+    }
+
+    impl PoolRecord for Fake {
+        fn id(&self) -> RecordId {
+            RecordId::from_bytes([self.number; 32])
+        }
+        fn leaf_hash(&self) -> TreeHash {
+            TreeHash::from_bytes([self.number ^ 0xff; 32])
+        }
+        fn author(&self) -> &str {
+            self.author
+        }
+        fn as_bytes(&self) -> &[u8] {
+            &self.bytes
+        }
+        fn expires(&self) -> UnixTime {
+            UnixTime(self.number.into())
+        }
+    }
+
+    fn record(number: u8, author: &'static str) -> Fake {
+        Fake { number, author, bytes: vec![0; 100] }
+    }
+
+    fn numbers(records: &[Fake]) -> Vec<u8> {
+        records.iter().map(|r| r.number).collect()
+    }
+
+    #[test]
+    fn authors_take_turns_and_keep_their_order() {
+        let pool = Pool::default();
+        for (number, author) in [(1, "a"), (2, "a"), (3, "a"), (4, "b"), (5, "b"), (6, "c")] {
+            assert!(pool.insert(record(number, author)).unwrap());
+        }
+        assert!(!pool.insert(record(1, "a")).unwrap(), "an id enters once");
+        assert_eq!(numbers(&pool.candidates(10_000, 100)), [1, 4, 6, 2, 5, 3]);
+        assert_eq!(pool.candidates(10_000, 2).len(), 2);
+        assert_eq!(pool.candidates(3 * 102, 100).len(), 3, "two bytes of length count");
+        assert_eq!(pool.stats(), PoolStats { records: 6, bytes: 600, authors: 3 });
+    }
+
+    #[test]
+    fn removal_and_expiry_leave_no_trace() {
+        let pool = Pool::default();
+        for number in 1..=100 {
+            pool.insert(record(number, if number % 2 == 0 { "even" } else { "odd" })).unwrap();
+        }
+        let gone: Vec<_> = (11..=100).map(|n| RecordId::from_bytes([n; 32])).collect();
+        pool.remove(&gone);
+        assert_eq!(pool.expire(UnixTime(6)), 6);
+        assert_eq!(pool.stats(), PoolStats { records: 4, bytes: 400, authors: 2 });
+        assert_eq!(numbers(&pool.candidates(10_000, 100)).len(), 4);
+        assert!(pool.known(&record(7, "odd").leaf_hash()).is_some());
+        assert!(pool.known(&record(11, "odd").leaf_hash()).is_none());
+        assert_eq!(pool.expire(UnixTime(u64::MAX)), 4);
+        assert_eq!(pool.stats(), PoolStats::default());
+        assert!(pool.is_empty() && pool.candidates(10_000, 100).is_empty());
+    }
+
+    #[test]
+    fn bounds_hold_for_the_pool_and_for_an_author() {
+        let pool = Pool::new(1000, 100);
+        for number in 1..=5 {
+            pool.insert(record(number, "busy")).unwrap();
+        }
+        assert_eq!(pool.insert(record(6, "busy")), Err(PoolFull::Author));
+        for number in 11..=15 {
+            pool.insert(record(number, "other")).unwrap();
+        }
+        assert_eq!(pool.insert(record(20, "third")), Err(PoolFull::Pool));
+        pool.remove(&[RecordId::from_bytes([1; 32])]);
+        assert_eq!(pool.insert(record(20, "third")), Ok(true));
+    }
+}

@@ -1,0 +1,259 @@
+//! The bytes that a validator signs and verifies, and the two that do it: [`GuardedSigner`] and [`StrictVerifier`].
+//!
+//! A precommit for a value signs exactly the C2SP `cosignature/v1` message over the checkpoint of that value, height
+//! and round; everything else the messages of [`testamur_primitives::votes`]. So a commit certificate *is* a cosigned
+//! checkpoint, and the engine verifies a synced one with the same rule as any light client.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use arc_malachitebft_app_channel::app::types::core::{NilOrVal, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType};
+use arc_malachitebft_signing::{Error as EngineError, Signer, VerificationResult, Verifier};
+use async_trait::async_trait;
+use testamur_primitives::checkpoint::{Checkpoint, ValueId, cosignature_message};
+use testamur_primitives::genesis::Origin;
+use testamur_primitives::hash::Address;
+use testamur_primitives::key::{SigningKey, verify_ed25519};
+use testamur_primitives::units::{Height, Round};
+use testamur_primitives::votes;
+
+use crate::context::{
+    EngineKey, EngineSignature, EngineValue, Members, Network, NoExtension, Proposal, Vote, engine_round, ledger_round,
+};
+use crate::guard::{Guard, GuardError, Request, Slot, Step};
+
+/// The bytes signed by a vote.
+pub fn vote_message(
+    origin: &Origin,
+    kind: VoteType,
+    validator: Address,
+    height: Height,
+    round: Round,
+    value: Option<&ValueId>,
+) -> Vec<u8> {
+    match (kind, value) {
+        (VoteType::Prevote, value) => votes::prevote_message(origin, validator, height, round, value),
+        (VoteType::Precommit, None) => votes::precommit_nil_message(origin, validator, height, round),
+        (VoteType::Precommit, Some(value)) => {
+            cosignature_message(value.time, &Checkpoint::new(origin, value, height, round).body())
+        }
+    }
+}
+
+/// Which proposals this node has seen, so that the guard can tell whether a prevote off the lock is justified.
+///
+/// A prevote counts as justified only if *every* verified proposal of that value in that round named a justifying
+/// round: the engine checks the prevotes of the one it answers, and which one that is it does not say.
+#[derive(Debug, Default)]
+pub struct SeenProposals(Mutex<BTreeMap<(Height, Round, ValueId), Option<Round>>>);
+
+impl SeenProposals {
+    fn insert(&self, height: Height, round: Round, value: ValueId, pol_round: Option<Round>) {
+        let mut seen = self.0.lock().expect("no panic while held");
+        // Only the newest height matters to the guard; a round has at most the proposals that the engine admits.
+        if seen.len() >= 256 {
+            seen.clear();
+        }
+        seen.retain(|(h, _, _), _| *h >= height);
+        let entry = seen.entry((height, round, value)).or_insert(pol_round);
+        *entry = (*entry).min(pol_round); // `None` is least
+    }
+
+    fn justified_by(&self, height: Height, round: Round, value: &ValueId) -> Option<Round> {
+        self.0.lock().expect("no panic while held").get(&(height, round, *value)).copied().flatten()
+    }
+}
+
+/// Signs through the double-sign guard.
+pub struct GuardedSigner {
+    origin: Origin,
+    address: Address,
+    key: Arc<SigningKey>,
+    guard: Arc<Guard>,
+    seen: Arc<SeenProposals>,
+    /// Called once, when the guard fails: the engine would only hang.
+    on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
+}
+
+/// Verifies by the strict rule.
+pub struct StrictVerifier {
+    origin: Origin,
+    members: Arc<RwLock<Members>>,
+    seen: Arc<SeenProposals>,
+}
+
+impl GuardedSigner {
+    /// A signer for the validator at `address`.
+    pub fn new(
+        origin: Origin,
+        address: Address,
+        key: Arc<SigningKey>,
+        guard: Arc<Guard>,
+        seen: Arc<SeenProposals>,
+        on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
+    ) -> Self {
+        Self { origin, address, key, guard, seen, on_failure }
+    }
+
+    /// Runs the guard where blocking is allowed: it waits for the disk.
+    async fn guarded(
+        &self,
+        request: Request,
+        message: impl Fn(Option<&ValueId>, Option<Round>) -> Vec<u8> + Send + 'static,
+    ) -> Result<crate::guard::Signed, EngineError> {
+        let (guard, key) = (Arc::clone(&self.guard), Arc::clone(&self.key));
+        let signed = tokio::task::spawn_blocking(move || {
+            guard.sign(request, message, |bytes| {
+                key.sign(bytes).try_into().expect("an Ed25519 signature has 64 bytes")
+            })
+        })
+        .await;
+        match signed {
+            Ok(Ok(signed)) => Ok(signed),
+            Ok(Err(error)) => {
+                let text = error.to_string();
+                (self.on_failure)(error);
+                Err(EngineError::from_source(text))
+            }
+            Err(stopped) => Err(EngineError::from_source(stopped)),
+        }
+    }
+}
+
+fn undefined_round() -> EngineError {
+    EngineError::from_source("a vote or proposal without a round")
+}
+
+#[async_trait]
+impl Signer<Network> for GuardedSigner {
+    async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Network, Vote>, EngineError> {
+        let (height, kind) = (vote.height.0, vote.kind);
+        let round = ledger_round(vote.round).ok_or_else(undefined_round)?;
+        let value = match vote.value {
+            NilOrVal::Nil => None,
+            NilOrVal::Val(EngineValue(value)) => Some(value),
+        };
+        let (step, justified_by) = match kind {
+            VoteType::Prevote => (Step::Prevote, value.and_then(|v| self.seen.justified_by(height, round, &v))),
+            VoteType::Precommit => (Step::Precommit, None),
+        };
+        let request = Request { slot: Slot { height, round, step }, value, justified_by };
+        let (origin, address) = (self.origin.clone(), self.address);
+        let message = move |value: Option<&ValueId>, _| vote_message(&origin, kind, address, height, round, value);
+        let signed = self.guarded(request, message).await?;
+        let value = signed.value.map_or(NilOrVal::Nil, |v| NilOrVal::Val(EngineValue(v)));
+        Ok(SignedMessage::new(Vote { value, ..vote }, EngineSignature(signed.signature)))
+    }
+
+    async fn sign_proposal(&self, proposal: Proposal) -> Result<SignedMessage<Network, Proposal>, EngineError> {
+        let height = proposal.height.0;
+        let round = ledger_round(proposal.round).ok_or_else(undefined_round)?;
+        let slot = Slot { height, round, step: Step::Proposal };
+        let request =
+            Request { slot, value: Some(proposal.value.0), justified_by: ledger_round(proposal.pol_round) };
+        let (origin, address) = (self.origin.clone(), self.address);
+        let message = move |value: Option<&ValueId>, pol| {
+            let value = value.expect("the guard turns only prevotes into nil");
+            votes::proposal_message(&origin, address, height, round, value, pol)
+        };
+        let signed = self.guarded(request, message).await?;
+        let value = signed.value.expect("the guard turns only prevotes into nil");
+        self.seen.insert(height, round, value, signed.justified_by);
+        let proposal =
+            Proposal { value: EngineValue(value), pol_round: engine_round(signed.justified_by), ..proposal };
+        Ok(SignedMessage::new(proposal, EngineSignature(signed.signature)))
+    }
+
+    async fn sign_vote_extension(
+        &self,
+        _scope: VoteExtensionScope<Network>,
+        extension: NoExtension,
+    ) -> Result<SignedMessage<Network, NoExtension>, EngineError> {
+        match extension {}
+    }
+
+    async fn sign_validator_proof(
+        &self,
+        public_key: Vec<u8>,
+        peer_id: Vec<u8>,
+    ) -> Result<ValidatorProof<Network>, EngineError> {
+        // Not guarded: it binds no height, and two of them never contradict each other.
+        let message = votes::proof_of_validator_message(&self.origin, self.address, &peer_id);
+        let signature = self.key.sign(&message).try_into().expect("an Ed25519 signature has 64 bytes");
+        Ok(ValidatorProof::new(public_key, peer_id, EngineSignature(signature)))
+    }
+}
+
+impl StrictVerifier {
+    /// A verifier; `members` is the current set, for proofs of validator.
+    pub fn new(origin: Origin, members: Arc<RwLock<Members>>, seen: Arc<SeenProposals>) -> Self {
+        Self { origin, members, seen }
+    }
+}
+
+fn verify(key: &EngineKey, message: &[u8], signature: &EngineSignature) -> VerificationResult {
+    VerificationResult::from_bool(verify_ed25519(&key.0, message, &signature.0).is_ok())
+}
+
+#[async_trait]
+impl Verifier<Network> for StrictVerifier {
+    async fn verify_signed_vote(
+        &self,
+        vote: &Vote,
+        signature: &EngineSignature,
+        key: &EngineKey,
+    ) -> Result<VerificationResult, EngineError> {
+        let Some(round) = ledger_round(vote.round) else { return Ok(VerificationResult::Invalid) };
+        let value = match &vote.value {
+            NilOrVal::Nil => None,
+            NilOrVal::Val(EngineValue(value)) => Some(value),
+        };
+        let message = vote_message(&self.origin, vote.kind, vote.validator.0, vote.height.0, round, value);
+        Ok(verify(key, &message, signature))
+    }
+
+    async fn verify_signed_proposal(
+        &self,
+        proposal: &Proposal,
+        signature: &EngineSignature,
+        key: &EngineKey,
+    ) -> Result<VerificationResult, EngineError> {
+        let Some(round) = ledger_round(proposal.round) else { return Ok(VerificationResult::Invalid) };
+        let (height, pol_round) = (proposal.height.0, ledger_round(proposal.pol_round));
+        let message = votes::proposal_message(
+            &self.origin,
+            proposal.validator.0,
+            height,
+            round,
+            &proposal.value.0,
+            pol_round,
+        );
+        let result = verify(key, &message, signature);
+        if result.is_valid() {
+            self.seen.insert(height, round, proposal.value.0, pol_round);
+        }
+        Ok(result)
+    }
+
+    async fn verify_signed_vote_extension(
+        &self,
+        _scope: &VoteExtensionScope<Network>,
+        extension: &NoExtension,
+        _signature: &EngineSignature,
+        _key: &EngineKey,
+    ) -> Result<VerificationResult, EngineError> {
+        match *extension {}
+    }
+
+    async fn verify_validator_proof(
+        &self,
+        proof: &ValidatorProof<Network>,
+    ) -> Result<VerificationResult, EngineError> {
+        let member = self.members.read().expect("no panic while held").by_key(&proof.public_key).cloned();
+        let (Some(member), Ok(key)) = (member, proof.public_key.as_slice().try_into()) else {
+            return Ok(VerificationResult::Invalid);
+        };
+        let message = votes::proof_of_validator_message(&self.origin, member.ledger_address(), &proof.peer_id);
+        Ok(verify(&EngineKey(key), &message, &proof.signature))
+    }
+}

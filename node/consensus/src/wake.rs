@@ -1,0 +1,46 @@
+//! What wakes an idle node: a record in the pool, or any sign that others have begun the next height.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use testamur_primitives::units::Height;
+use tokio::sync::Notify;
+
+/// Collects reasons to begin the next height. Signs of other nodes are not verified and count once: a false one
+/// costs at most an empty block.
+#[derive(Debug, Default)]
+pub struct Wake {
+    tip: AtomicU64,
+    others_began: AtomicBool,
+    notify: Notify,
+}
+
+impl Wake {
+    /// The ledger's tip is now at this height: what was seen before is settled.
+    pub fn reached(&self, tip: Height) {
+        self.tip.store(tip.get(), Ordering::Release);
+        self.others_began.store(false, Ordering::Release);
+    }
+
+    /// A message of this height (or a peer that stands at it) was seen.
+    pub fn saw_height(&self, height: Height) {
+        let later = height.get() > self.tip.load(Ordering::Acquire);
+        if later && !self.others_began.swap(true, Ordering::AcqRel) {
+            self.notify.notify_one();
+        }
+    }
+
+    /// The pool is no longer empty.
+    pub fn saw_record(&self) {
+        self.notify.notify_one();
+    }
+
+    /// Whether others were seen beyond the tip.
+    pub fn others_began(&self) -> bool {
+        self.others_began.load(Ordering::Acquire)
+    }
+
+    /// Waits for the next reason; a reason given while nobody waited is not lost.
+    pub async fn wait(&self) {
+        self.notify.notified().await;
+    }
+}
