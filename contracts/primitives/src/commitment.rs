@@ -173,6 +173,7 @@ impl BatchLeaf {
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     /// Zero-based place in the record's entries or in the batch: the author's claim.
+    #[serde(deserialize_with = "crate::units::json_integer")]
     pub index: u64,
     /// Algorithm of the digest.
     pub alg: DigestAlgorithm,

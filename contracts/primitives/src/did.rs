@@ -67,9 +67,10 @@ impl Did {
         let bytes = bs58::decode(encoded).into_vec().map_err(|_| DidError::BadKey)?;
         let key = match bytes.as_slice() {
             [0xed, 0x01, body @ ..] => body.try_into().ok().and_then(|b| PublicKey::ed25519(b).ok()),
-            [0xe7, 0x01, body @ ..] if body.len() == 33 => PublicKey::secp256k1(body).ok(),
-            [0x80, 0x24, body @ ..] if body.len() == 33 => PublicKey::p256(body).ok(),
-            [0x81, 0x24, body @ ..] if body.len() == 49 => PublicKey::p384(body).ok(),
+            // Compressed points only (RFC 5480 §2.2, tags 2 and 3): one spelling a key.
+            [0xe7, 0x01, 2 | 3, ..] if bytes.len() == 35 => PublicKey::secp256k1(&bytes[2..]).ok(),
+            [0x80, 0x24, 2 | 3, ..] if bytes.len() == 35 => PublicKey::p256(&bytes[2..]).ok(),
+            [0x81, 0x24, 2 | 3, ..] if bytes.len() == 51 => PublicKey::p384(&bytes[2..]).ok(),
             [0xd1, 0xd6, 0x03, body @ ..] => {
                 codec::from_canonical::<Jwk>(body).ok().and_then(|jwk| PublicKey::from_jwk(&jwk).ok())
             }

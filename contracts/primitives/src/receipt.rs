@@ -20,7 +20,7 @@ use crate::epoch::{EpochError, EpochLink, TrustedEpoch, ValidatorSet};
 use crate::hash::{GenesisHash, RecordId, TreeHash};
 use crate::header::Header;
 use crate::key::Jwk;
-use crate::limits::{EPOCH_LINKS_MAX, RECEIPT_ANCHORS_MAX, RECEIPT_BYTES_MAX, RECEIPT_DEPTH_MAX};
+use crate::limits::{EPOCH_LINKS_MAX, JSON_INTEGER_MAX, RECEIPT_ANCHORS_MAX, RECEIPT_BYTES_MAX, RECEIPT_DEPTH_MAX};
 use crate::merkle::{self, MerkleError};
 use crate::record::{Act, Bytes, Record, RecordError};
 use crate::trust::TrustFile;
@@ -294,6 +294,11 @@ impl Receipt {
             return Err(ReceiptError::TooLarge(bytes.len()));
         }
         let receipt: Self = codec::from_canonical_within(bytes, RECEIPT_DEPTH_MAX).map_err(ReceiptError::Malformed)?;
+        if !receipt.anchors.iter().all(is_plain) {
+            return Err(ReceiptError::Malformed(CodecError::Json(
+                "numbers are integers 0 … 2^53-1, names ASCII".into(),
+            )));
+        }
         if receipt.v != 1 || receipt.r#type != "testamur-receipt" || receipt.algorithms != Algorithms::default() {
             return Err(ReceiptError::UnknownFormat);
         }
@@ -351,6 +356,16 @@ pub fn verify(receipt: &Receipt, document: Option<&DocumentDigest>, trust: &Trus
     }
 }
 
+/// Whether every JSON library reads and writes this value alike: RFC 8785 sorts names by UTF-16 and numbers are doubles.
+fn is_plain(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => number.as_u64().is_some_and(|n| n <= JSON_INTEGER_MAX),
+        serde_json::Value::Array(items) => items.iter().all(is_plain),
+        serde_json::Value::Object(members) => members.iter().all(|(name, value)| name.is_ascii() && is_plain(value)),
+        _ => true,
+    }
+}
+
 /// The facts, and whether a quorum in office stands behind them.
 fn check(
     receipt: &Receipt,
@@ -376,9 +391,10 @@ fn check(
         return Err(ReceiptError::Contradiction);
     }
 
-    let record = Record::parse(receipt.record.as_bytes()).map_err(ReceiptError::Record)?;
-    merkle::verify_inclusion(record.leaf_hash(), receipt.index.0, header.log_size.0, &receipt.path, header.log_root)
+    let leaf = merkle::leaf_hash(receipt.record.as_bytes());
+    merkle::verify_inclusion(leaf, receipt.index.0, header.log_size.0, &receipt.path, header.log_root)
         .map_err(ReceiptError::Inclusion)?;
+    let record = Record::parse(receipt.record.as_bytes()).map_err(ReceiptError::Record)?;
     record.check_admission(trust.network(), header.time).map_err(ReceiptError::Record)?;
     let key = record.verify_did_key().map_err(ReceiptError::Record)?;
     if key.to_jwk() != receipt.author.jwk {
@@ -447,8 +463,13 @@ fn anchor_in_office(
         if anchor.get("kind").and_then(|k| k.as_str()) != Some("checkpoint") {
             continue;
         }
-        let anchor: CheckpointAnchor = serde_json::from_value(anchor.clone())
+        let given = anchor;
+        let anchor: CheckpointAnchor = serde_json::from_value(given.clone())
             .map_err(|e| ReceiptError::Malformed(CodecError::Json(e.to_string())))?;
+        // serde would also take a struct as an array of its members: one spelling only.
+        if serde_json::to_value(&anchor).ok().as_ref() != Some(given) {
+            return Err(ReceiptError::Malformed(CodecError::NotCanonical));
+        }
         let later = Header::decode(anchor.header.as_bytes()).map_err(|_| ReceiptError::Header)?;
         let (epoch, _) = certify(trust, &later, &anchor.note, &anchor.epochs)?;
         let leaf = merkle::leaf_hash(header.hash().as_bytes());

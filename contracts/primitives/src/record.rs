@@ -295,14 +295,19 @@ struct JoseHeader {
     alg: String,
     kid: String,
     typ: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     cty: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     x5c: Option<Vec<String>>,
-    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "x5t#S256", default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     x5t_s256: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     iat: Option<u64>,
+}
+
+/// A member that may be absent but, if there, has a value: `null` is refused, as JOSE libraries do.
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A record of correct form. Its signature is checked by [`Record::verify_signature`], its time and network by
@@ -454,6 +459,10 @@ fn parse_header(bytes: &[u8]) -> Result<(JwsAlgorithm, DidUrl), RecordError> {
     if bytes.len() > JOSE_HEADER_BYTES_MAX {
         return Err(RecordError::Header(CodecError::Json("header too long".into())));
     }
+    // serde would also take a struct as an array of its members; no JOSE library does.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(RecordError::Header(CodecError::Json("expected an object".into())));
+    }
     let header: JoseHeader = codec::from_strict(bytes).map_err(RecordError::Header)?;
     let alg = match header.alg.as_str() {
         "ES256" => JwsAlgorithm::ES256,
@@ -570,6 +579,8 @@ mod tests {
             (compact(&header("EdDSA", r#","crit":["b64"],"b64":false"#), &good), "record.header"),
             (compact(&header("EdDSA", r#","jku":"x""#), &good), "record.header"),
             (compact(&header("EdDSA", r#","alg":"EdDSA""#), &good), "record.header"),
+            (compact(&header("EdDSA", r#","x5c":null"#), &good), "record.header"),
+            (compact(&format!(r#"["EdDSA","{kid}","{RECORD_TYP}"]"#), &good), "record.header"),
             (compact(&header("none", ""), &good), "record.algorithm"),
             (compact(&header("HS256", ""), &good), "record.algorithm"),
             (compact(&h.replace("-v1", "-v2"), &good), "record.type"),
