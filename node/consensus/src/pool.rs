@@ -4,7 +4,7 @@
 //! order they came. It remembers what was verified by the leaf hash of the exact bytes, so that a proposal full of
 //! records that came by gossip is validated without verifying one signature again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use testamur_primitives::hash::{RecordId, TreeHash};
@@ -47,6 +47,9 @@ pub struct Pool<R> {
 struct Inner<R> {
     records: HashMap<RecordId, R>,
     by_leaf: HashMap<TreeHash, RecordId>,
+    /// Ids committed lately: gossip and blocks race, and a record that lost must not come in again.
+    committed: HashSet<RecordId>,
+    committed_order: VecDeque<RecordId>,
     authors: HashMap<Arc<str>, Author>,
     /// Whose turn is next.
     turns: VecDeque<Arc<str>>,
@@ -73,6 +76,8 @@ impl<R: PoolRecord> Pool<R> {
         let inner = Inner {
             records: HashMap::new(),
             by_leaf: HashMap::new(),
+            committed: HashSet::new(),
+            committed_order: VecDeque::new(),
             authors: HashMap::new(),
             turns: VecDeque::new(),
             bytes: 0,
@@ -80,11 +85,11 @@ impl<R: PoolRecord> Pool<R> {
         Self { inner: Mutex::new(inner), bytes_max, records_max }
     }
 
-    /// Takes a checked record; `false` when one with its id is already there.
+    /// Takes a checked record; `false` when one with its id is already there or was just committed.
     pub fn insert(&self, record: R) -> Result<bool, PoolFull> {
         let mut inner = self.lock();
         let bytes = record.as_bytes().len();
-        if inner.records.contains_key(&record.id()) {
+        if inner.records.contains_key(&record.id()) || inner.committed.contains(&record.id()) {
             return Ok(false);
         }
         if inner.bytes + bytes > self.bytes_max || inner.records.len() >= self.records_max {
@@ -161,7 +166,23 @@ impl<R: PoolRecord> Pool<R> {
         taken
     }
 
-    /// Drops records: committed, or no longer applicable.
+    /// Drops records that a block now holds, and remembers their ids for a while.
+    pub fn committed(&self, ids: &[RecordId]) {
+        let mut inner = self.lock();
+        for id in ids {
+            inner.remove(id);
+            if inner.committed.insert(*id) {
+                inner.committed_order.push_back(*id);
+            }
+        }
+        while inner.committed_order.len() > self.records_max {
+            let oldest = inner.committed_order.pop_front().expect("longer than zero");
+            inner.committed.remove(&oldest);
+        }
+        inner.tidy();
+    }
+
+    /// Drops records that no longer apply.
     pub fn remove<'a>(&self, ids: impl IntoIterator<Item = &'a RecordId>) {
         let mut inner = self.lock();
         for id in ids {
@@ -278,7 +299,8 @@ mod tests {
             pool.insert(record(number, if number % 2 == 0 { "even" } else { "odd" })).unwrap();
         }
         let gone: Vec<_> = (11..=100).map(|n| RecordId::from_bytes([n; 32])).collect();
-        pool.remove(&gone);
+        pool.committed(&gone);
+        assert!(!pool.insert(record(50, "even")).unwrap(), "committed a moment ago");
         assert_eq!(pool.expire(UnixTime(6)), 6);
         assert_eq!(pool.stats(), PoolStats { records: 4, bytes: 400, authors: 2 });
         assert_eq!(numbers(&pool.candidates(10_000, 100)).len(), 4);

@@ -1,0 +1,238 @@
+//! Starts and stops the engine.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use arc_malachitebft_app_channel::app::config::NodeConfig;
+use arc_malachitebft_app_channel::app::engine::util::events::Event;
+use arc_malachitebft_app_channel::app::events::RxEvent;
+use arc_malachitebft_app_channel::app::types::codec::Codec as _;
+use arc_malachitebft_app_channel::{
+    Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext, SyncContext,
+    WalContext, start_engine,
+};
+use arc_malachitebft_config as config;
+use arc_malachitebft_signing::Signer as _;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use testamur_primitives::genesis::Origin;
+use testamur_primitives::hash::Address;
+use testamur_primitives::key::SigningKey;
+
+use crate::codec::WireCodec;
+use crate::context::{EngineAddress, Members, Network};
+use crate::error::ConsensusError;
+use crate::guard::{Guard, GuardError};
+use crate::limits::{
+    CONNECTIONS_PER_IP_MAX, ENGINE_STOP_MAX, SYNC_BATCH, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
+    SYNC_STATUS_INTERVAL,
+};
+use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier};
+use crate::wake::Wake;
+
+/// File name of the engine's log.
+const LOG_FILE: &str = "engine.wal";
+
+/// All that the engine is started with.
+#[derive(Clone)]
+pub(crate) struct EngineSettings {
+    pub(crate) origin: Origin,
+    pub(crate) moniker: String,
+    pub(crate) address: Address,
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) keypair: Keypair,
+    pub(crate) listen: Multiaddr,
+    pub(crate) peers: Vec<(PeerId, Multiaddr)>,
+    pub(crate) log_directory: PathBuf,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) members: Arc<RwLock<Members>>,
+    pub(crate) on_guard_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
+}
+
+/// A running engine.
+pub(crate) struct Engine {
+    pub(crate) channels: Channels<Network>,
+    handle: EngineHandle,
+    events: RxEvent<Network>,
+}
+
+#[derive(Clone)]
+struct Config {
+    moniker: String,
+    consensus: config::ConsensusConfig,
+    value_sync: config::ValueSyncConfig,
+}
+
+impl NodeConfig for Config {
+    fn moniker(&self) -> &str {
+        &self.moniker
+    }
+    fn consensus(&self) -> &config::ConsensusConfig {
+        &self.consensus
+    }
+    fn consensus_mut(&mut self) -> &mut config::ConsensusConfig {
+        &mut self.consensus
+    }
+    fn value_sync(&self) -> &config::ValueSyncConfig {
+        &self.value_sync
+    }
+    fn value_sync_mut(&mut self) -> &mut config::ValueSyncConfig {
+        &mut self.value_sync
+    }
+}
+
+impl EngineSettings {
+    fn config(&self, attempt: u32) -> Config {
+        let peers = self.peers.iter().map(|(peer, address)| address.clone().with(Protocol::P2p(*peer))).collect();
+        let connections = 2 * self.peers.len() + 16;
+        let discovery = config::DiscoveryConfig {
+            enabled: false,
+            num_outbound_peers: connections,
+            num_inbound_peers: connections,
+            max_connections_per_ip: CONNECTIONS_PER_IP_MAX,
+            ..config::DiscoveryConfig::default()
+        };
+        let consensus = config::ConsensusConfig {
+            enabled: true,
+            p2p: config::P2pConfig {
+                listen_addr: self.listen.clone(),
+                persistent_peers: peers,
+                persistent_peers_only: true,
+                discovery,
+                ..config::P2pConfig::default()
+            },
+            ..config::ConsensusConfig::default()
+        };
+        let value_sync = config::ValueSyncConfig {
+            status_update_interval: SYNC_STATUS_INTERVAL,
+            request_timeout: SYNC_REQUEST_TIMEOUT,
+            max_response_size: SYNC_RESPONSE_BYTES_MAX.to_string().parse().expect("a number of bytes"),
+            batch_size: SYNC_BATCH,
+            ..config::ValueSyncConfig::default()
+        };
+        // A label of its own for each start in one process, or its metrics would appear twice.
+        let moniker = if attempt == 0 { self.moniker.clone() } else { format!("{}-{attempt}", self.moniker) };
+        Config { moniker, consensus, value_sync }
+    }
+
+    /// Starts the engine, as a voter or as one that only follows; `attempt` counts the starts of this process.
+    pub(crate) async fn start(&self, voting: bool, attempt: u32) -> Result<Engine, ConsensusError> {
+        let failed = |error: &dyn std::fmt::Display| ConsensusError::EngineStart(error.to_string());
+        wait_until_free(&self.listen).await?;
+        let codec = WireCodec::new(Arc::clone(&self.wake));
+        let seen = Arc::new(SeenProposals::default());
+        let verifier =
+            Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.members), Arc::clone(&seen)));
+        let (identity, context) = if voting {
+            let signer = GuardedSigner::new(
+                self.origin.clone(),
+                self.address,
+                Arc::clone(&self.key),
+                Arc::clone(&self.guard),
+                seen,
+                Arc::clone(&self.on_guard_failure),
+            );
+            let public_key = self.key.public_key().as_bytes().to_vec();
+            let peer = self.keypair.public().to_peer_id().to_bytes();
+            let proof = signer.sign_validator_proof(public_key, peer).await.map_err(|e| failed(&e))?;
+            let proof = codec.encode(&proof).map_err(|e| failed(&e))?;
+            let address = self.address.to_string();
+            let identity =
+                NetworkIdentity::new_validator(self.moniker.clone(), self.keypair.clone(), address, proof);
+            let context =
+                ConsensusContext::new_validator(EngineAddress(self.address), verifier, Box::new(signer));
+            (identity, context)
+        } else {
+            // An address that is in no set: the engine then never asks for a signature (INV-GUARD-5).
+            let context = ConsensusContext::new_full_node(EngineAddress(Address::ZERO), verifier);
+            (NetworkIdentity::new(self.moniker.clone(), self.keypair.clone(), None), context)
+        };
+        let (channels, handle) = start_engine(
+            Network,
+            self.config(attempt),
+            WalContext::new(self.log_directory.join(LOG_FILE), codec.clone()),
+            NetworkContext::new(identity, codec.clone()),
+            context,
+            SyncContext::new(codec),
+            RequestContext::new(16),
+        )
+        .await
+        .map_err(|e| failed(&format!("{e:#}")))?;
+        let events = channels.events.subscribe();
+        Ok(Engine { channels, handle, events })
+    }
+
+    /// Puts the engine's log out of its way; the guard alone then keeps the key from signing twice.
+    pub(crate) fn move_log_aside(&self) -> Result<(), ConsensusError> {
+        let path = self.log_directory.join(LOG_FILE);
+        let aside = |number: u32| self.log_directory.join(format!("{LOG_FILE}.diverged-{number}"));
+        let free = (0..).map(aside).find(|path| !path.exists()).expect("some number is free");
+        std::fs::rename(&path, free).map_err(|source| ConsensusError::Log { path, source })
+    }
+}
+
+impl Engine {
+    /// After the engine has gone: whether its log was why (it told other things than it did before, or is damaged).
+    pub(crate) fn log_diverged(&mut self) -> bool {
+        use tokio::sync::broadcast::error::TryRecvError;
+        loop {
+            match self.events.try_recv() {
+                Ok(Event::WalReplayError(_) | Event::WalCorrupted(_) | Event::WalResetError(_)) => return true,
+                Ok(_) | Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return false,
+            }
+        }
+    }
+
+    /// Stops the engine and waits until it is gone.
+    pub(crate) async fn stop(self) {
+        let node = self.handle.actor.clone();
+        node.get_cell().stop_children(Some("stopping".into()));
+        drop(self.channels);
+        node.stop(Some("stopping".into()));
+        if tokio::time::timeout(ENGINE_STOP_MAX, self.handle.handle).await.is_err() {
+            node.kill();
+        }
+    }
+}
+
+/// The socket address of `/ip4|ip6/…/tcp/…`.
+pub(crate) fn socket_address(address: &Multiaddr) -> Result<SocketAddr, ConsensusError> {
+    let mut ip: Option<IpAddr> = None;
+    let mut port = None;
+    for protocol in address {
+        match protocol {
+            Protocol::Ip4(v4) => ip = Some(v4.into()),
+            Protocol::Ip6(v6) => ip = Some(v6.into()),
+            Protocol::Tcp(number) => port = Some(number),
+            _ => {}
+        }
+    }
+    match (ip, port) {
+        (Some(ip), Some(port)) => Ok(SocketAddr::new(ip, port)),
+        _ => Err(ConsensusError::Config(format!("{address} is not /ip4/<address>/tcp/<port> or /ip6/…"))),
+    }
+}
+
+/// The engine only logs that its port is taken; and an engine that was stopped closes its port a moment later.
+pub(crate) async fn wait_until_free(address: &Multiaddr) -> Result<(), ConsensusError> {
+    let socket = socket_address(address)?;
+    let started = Instant::now();
+    loop {
+        match TcpListener::bind(socket) {
+            Ok(_) => return Ok(()),
+            Err(_) if started.elapsed() < ENGINE_STOP_MAX / 5 => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(source) => return Err(ConsensusError::Listen { address: address.to_string(), source }),
+        }
+    }
+}
+
+/// Makes sure that the log's directory is there.
+pub(crate) fn make_log_directory(directory: &Path) -> Result<(), ConsensusError> {
+    std::fs::create_dir_all(directory)
+        .map_err(|source| ConsensusError::Log { path: directory.to_owned(), source })
+}

@@ -1,0 +1,453 @@
+//! Record gossip: a libp2p network of its own beside the engine's, among the validators' peer keys and nobody else.
+//!
+//! A node passes on what was submitted to *it*, to every peer, in bundles; it never passes on what a peer sent. A peer
+//! confirms a bundle after it has checked the records, with the height it stands at. At most
+//! [`BUNDLES_IN_FLIGHT_MAX`] bundles are unconfirmed per peer. What a slow or absent peer misses is not lost: the
+//! record is in the pool of the node that took it, which proposes it when its turn comes.
+//!
+//! Messages: a kind byte, then `0` hello: height (8); `1` bundle: records, each with its length (2) before it.
+//! Every answer is a hello.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
+use libp2p::allow_block_list::{self, AllowedPeers};
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
+use libp2p::request_response::{self, OutboundRequestId, ProtocolSupport, ResponseChannel};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
+use testamur_primitives::block::{push_entry, split_entry};
+use testamur_primitives::genesis::Origin;
+use testamur_primitives::units::Height;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
+
+use crate::error::ConsensusError;
+use crate::limits::{
+    BUNDLE_BYTES_MAX, BUNDLE_WAIT, BUNDLES_CHECKED_MAX, BUNDLES_IN_FLIGHT_MAX, PEER_QUEUE_BYTES_MAX, REDIAL_FIRST,
+    REDIAL_MAX,
+};
+use crate::metrics::Counters;
+
+/// What gossip needs of its node.
+pub(crate) trait GossipNode: Send + Sync + 'static {
+    /// Checks and pools the records of a bundle; may block.
+    fn receive(&self, records: &[&[u8]]);
+    /// The height this node stands at.
+    fn height(&self) -> Height;
+}
+
+/// What peers said of themselves.
+#[derive(Debug, Default)]
+pub(crate) struct PeerTips {
+    tips: Mutex<BTreeMap<PeerId, Height>>,
+    changed: Notify,
+}
+
+impl PeerTips {
+    fn set(&self, peer: PeerId, tip: Option<Height>) {
+        let mut tips = self.tips.lock().expect("no panic while held");
+        match tip {
+            Some(tip) => drop(tips.insert(peer, tip)),
+            None => drop(tips.remove(&peer)),
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Connected peers and the heights that they stand at.
+    pub(crate) fn all(&self) -> BTreeMap<PeerId, Height> {
+        self.tips.lock().expect("no panic while held").clone()
+    }
+
+    /// Waits until so many peers have said their height, or the time is up; the highest of them.
+    pub(crate) async fn highest(&self, peers: usize, wait: Duration) -> Option<Height> {
+        let enough = async {
+            loop {
+                let changed = self.changed.notified();
+                if self.all().len() >= peers {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let _ = tokio::time::timeout(wait, enough).await;
+        self.all().values().max().copied()
+    }
+}
+
+/// Hands records to gossip.
+#[derive(Debug, Clone)]
+pub(crate) struct GossipSender(mpsc::Sender<Bytes>);
+
+impl GossipSender {
+    /// Passes a record on to all peers, unless gossip is far behind.
+    pub(crate) fn forward(&self, record: Bytes) -> bool {
+        self.0.try_send(record).is_ok()
+    }
+}
+
+/// Records that wait for the next bundle: a few bundles' worth.
+const FORWARD_QUEUE: usize = 16_384;
+
+pub(crate) struct GossipConfig {
+    pub(crate) origin: Origin,
+    pub(crate) keypair: Keypair,
+    pub(crate) listen: Multiaddr,
+    pub(crate) peers: Vec<(PeerId, Multiaddr)>,
+}
+
+/// Starts gossip; the task ends only when it fails.
+pub(crate) fn start(
+    config: GossipConfig,
+    node: Arc<dyn GossipNode>,
+    tips: Arc<PeerTips>,
+    counters: Arc<Counters>,
+) -> Result<(GossipSender, tokio::task::JoinHandle<ConsensusError>), ConsensusError> {
+    let failed = |error: &dyn std::fmt::Display| ConsensusError::Gossip(error.to_string());
+    let protocol = StreamProtocol::try_from_owned(format!("/testamur/records/1/{}", config.origin))
+        .map_err(|e| failed(&e))?;
+    let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .map_err(|e| failed(&e))?
+        .with_behaviour(|_| Behaviour::new(protocol, config.peers.iter().map(|(peer, _)| *peer)))
+        .map_err(|e| failed(&e))?
+        .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(u64::from(u32::MAX))))
+        .build();
+    swarm.listen_on(config.listen).map_err(|e| failed(&e))?;
+    let (sender, records) = mpsc::channel(FORWARD_QUEUE);
+    let peers = config.peers.into_iter().map(|(id, address)| (id, Peer::new(address))).collect();
+    let (done, checked) = mpsc::channel(64);
+    let gossip = Gossip {
+        swarm,
+        node,
+        tips,
+        counters,
+        peers,
+        records,
+        bundle: BytesMut::new(),
+        bundle_count: 0,
+        bundle_due: None,
+        done,
+        checked,
+        checks: Arc::new(Semaphore::new(BUNDLES_CHECKED_MAX)),
+    };
+    Ok((GossipSender(sender), tokio::spawn(gossip.run())))
+}
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    allowed: allow_block_list::Behaviour<AllowedPeers>,
+    limits: connection_limits::Behaviour,
+    ping: ping::Behaviour,
+    records: request_response::Behaviour<BundleCodec>,
+}
+
+impl Behaviour {
+    fn new(protocol: StreamProtocol, peers: impl Iterator<Item = PeerId>) -> Self {
+        let mut allowed = allow_block_list::Behaviour::<AllowedPeers>::default();
+        let mut count = 0;
+        for peer in peers {
+            allowed.allow_peer(peer);
+            count += 1;
+        }
+        // Both sides may dial at once; strangers are refused after the handshake and never hold more than this.
+        let limits = ConnectionLimits::default()
+            .with_max_established_per_peer(Some(2))
+            .with_max_pending_incoming(Some(2 * count + 16));
+        let config = request_response::Config::default()
+            .with_request_timeout(Duration::from_secs(30))
+            .with_max_concurrent_streams(2 * BUNDLES_IN_FLIGHT_MAX);
+        Self {
+            allowed,
+            limits: connection_limits::Behaviour::new(limits),
+            ping: ping::Behaviour::default(),
+            records: request_response::Behaviour::with_codec(
+                BundleCodec,
+                [(protocol, ProtocolSupport::Full)],
+                config,
+            ),
+        }
+    }
+}
+
+/// Bounded raw bytes.
+#[derive(Debug, Clone, Copy)]
+struct BundleCodec;
+
+async fn read_bounded(io: impl AsyncRead + Unpin + Send, bytes_max: usize) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    io.take(bytes_max as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a bundle is longer than allowed"));
+    }
+    Ok(bytes.into())
+}
+
+#[async_trait::async_trait]
+impl request_response::Codec for BundleCodec {
+    type Protocol = StreamProtocol;
+    type Request = Bytes;
+    type Response = Bytes;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        read_bounded(io, 1 + BUNDLE_BYTES_MAX).await
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        read_bounded(io, 9).await
+    }
+
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Bytes) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        io.write_all(&request).await
+    }
+
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Bytes) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        io.write_all(&response).await
+    }
+}
+
+struct Peer {
+    address: Multiaddr,
+    connections: usize,
+    redial_at: Instant,
+    redial_wait: Duration,
+    queue: VecDeque<(Bytes, u64)>,
+    queue_bytes: usize,
+    in_flight: usize,
+}
+
+impl Peer {
+    fn new(address: Multiaddr) -> Self {
+        Self {
+            address,
+            connections: 0,
+            redial_at: Instant::now(),
+            redial_wait: REDIAL_FIRST,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            in_flight: 0,
+        }
+    }
+}
+
+struct Gossip {
+    swarm: Swarm<Behaviour>,
+    node: Arc<dyn GossipNode>,
+    tips: Arc<PeerTips>,
+    counters: Arc<Counters>,
+    peers: HashMap<PeerId, Peer>,
+    records: mpsc::Receiver<Bytes>,
+    bundle: BytesMut,
+    bundle_count: u64,
+    bundle_due: Option<Instant>,
+    /// Bundles that were checked, to be confirmed.
+    done: mpsc::Sender<ResponseChannel<Bytes>>,
+    checked: mpsc::Receiver<ResponseChannel<Bytes>>,
+    checks: Arc<Semaphore>,
+}
+
+fn hello(height: Height) -> Bytes {
+    let mut message = vec![0];
+    message.extend(height.get().to_be_bytes());
+    message.into()
+}
+
+fn read_hello(message: &[u8]) -> Option<Height> {
+    let (kind, height) = message.split_first()?;
+    (*kind == 0).then_some(Height(u64::from_be_bytes(height.try_into().ok()?)))
+}
+
+impl Gossip {
+    async fn run(mut self) -> ConsensusError {
+        let mut redial = tokio::time::interval(REDIAL_FIRST);
+        loop {
+            let due = self.bundle_due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            tokio::select! {
+                event = self.swarm.select_next_some() => {
+                    if let Some(error) = self.swarm_event(event) {
+                        return error;
+                    }
+                }
+                record = self.records.recv() => match record {
+                    Some(record) => self.add(&record),
+                    None => return ConsensusError::Gossip("the node is gone".into()),
+                },
+                () = tokio::time::sleep_until(due), if self.bundle_due.is_some() => self.flush(),
+                Some(channel) = self.checked.recv() => {
+                    let answer = hello(self.node.height());
+                    // The peer is gone: it asks again.
+                    let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
+                }
+                _ = redial.tick() => self.redial(),
+            }
+        }
+    }
+
+    fn add(&mut self, record: &[u8]) {
+        if 1 + self.bundle.len() + 2 + record.len() > BUNDLE_BYTES_MAX {
+            self.flush();
+        }
+        let mut entry = Vec::with_capacity(2 + record.len());
+        push_entry(&mut entry, record);
+        self.bundle.extend_from_slice(&entry);
+        self.bundle_count += 1;
+        self.bundle_due.get_or_insert_with(|| Instant::now() + BUNDLE_WAIT);
+    }
+
+    fn flush(&mut self) {
+        self.bundle_due = None;
+        let count = std::mem::take(&mut self.bundle_count);
+        let mut message = BytesMut::with_capacity(1 + self.bundle.len());
+        message.extend_from_slice(&[1]);
+        message.extend_from_slice(&self.bundle);
+        self.bundle.clear();
+        let message = message.freeze();
+        let connected: Vec<PeerId> = self.peers.iter().filter(|(_, p)| p.connections > 0).map(|(id, _)| *id).collect();
+        for id in connected {
+            let peer = self.peers.get_mut(&id).expect("listed above");
+            peer.queue_bytes += message.len();
+            peer.queue.push_back((message.clone(), count));
+            while peer.queue_bytes > PEER_QUEUE_BYTES_MAX {
+                let Some((oldest, count)) = peer.queue.pop_front() else { break };
+                peer.queue_bytes -= oldest.len();
+                Counters::add(&self.counters.gossip_dropped, count);
+            }
+            self.send(id);
+        }
+    }
+
+    /// Sends what may be sent to a peer.
+    fn send(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        while peer.in_flight < BUNDLES_IN_FLIGHT_MAX && peer.connections > 0 {
+            let Some((message, _)) = peer.queue.pop_front() else { break };
+            peer.queue_bytes -= message.len();
+            peer.in_flight += 1;
+            Counters::add(&self.counters.gossip_bundles, 1);
+            self.swarm.behaviour_mut().records.send_request(&id, message);
+        }
+    }
+
+    fn redial(&mut self) {
+        let now = Instant::now();
+        for (id, peer) in &mut self.peers {
+            if peer.connections == 0 && peer.redial_at <= now {
+                peer.redial_at = now + peer.redial_wait;
+                peer.redial_wait = (peer.redial_wait * 2).min(REDIAL_MAX);
+                let options = DialOpts::peer_id(*id)
+                    .condition(PeerCondition::DisconnectedAndNotDialing)
+                    .addresses(vec![peer.address.clone()])
+                    .build();
+                // Refused because a dial is on its way: the next turn sees.
+                let _ = self.swarm.dial(options);
+            }
+        }
+    }
+
+    fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Option<ConsensusError> {
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.connections += 1;
+                    peer.redial_wait = REDIAL_FIRST;
+                    if peer.connections == 1 {
+                        peer.in_flight += 1;
+                        let message = hello(self.node.height());
+                        self.swarm.behaviour_mut().records.send_request(&peer_id, message);
+                    }
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.connections = num_established as usize;
+                    if num_established == 0 {
+                        peer.redial_at = Instant::now() + REDIAL_FIRST;
+                        peer.queue.clear();
+                        peer.queue_bytes = 0;
+                        self.tips.set(peer_id, None);
+                    }
+                }
+            }
+            SwarmEvent::ListenerClosed { reason, .. } => {
+                return Some(ConsensusError::Gossip(format!("listener closed: {reason:?}")));
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Records(event)) => self.records_event(event),
+            _ => {}
+        }
+        None
+    }
+
+    fn records_event(&mut self, event: request_response::Event<Bytes, Bytes>) {
+        match event {
+            request_response::Event::Message { peer, message, .. } => match message {
+                request_response::Message::Request { request, channel, .. } => self.receive(peer, request, channel),
+                request_response::Message::Response { request_id, response } => {
+                    if let Some(height) = read_hello(&response) {
+                        self.tips.set(peer, Some(height));
+                    }
+                    self.confirmed(peer, request_id);
+                }
+            },
+            request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                tracing::debug!(%peer, %error, "bundle not confirmed");
+                self.confirmed(peer, request_id);
+            }
+            request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn confirmed(&mut self, id: PeerId, _request: OutboundRequestId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.in_flight = peer.in_flight.saturating_sub(1);
+        }
+        self.send(id);
+    }
+
+    fn receive(&mut self, peer: PeerId, message: Bytes, channel: ResponseChannel<Bytes>) {
+        if let Some(height) = read_hello(&message) {
+            self.tips.set(peer, Some(height));
+            let answer = hello(self.node.height());
+            let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
+            return;
+        }
+        if message.first() != Some(&1) {
+            return; // dropping the channel tells the peer that its message was not understood
+        }
+        let (node, done, checks) = (Arc::clone(&self.node), self.done.clone(), Arc::clone(&self.checks));
+        let counters = Arc::clone(&self.counters);
+        tokio::spawn(async move {
+            let _permit = checks.acquire_owned().await.expect("the semaphore is never closed");
+            let check = move || {
+                let (mut records, mut rest) = (Vec::new(), &message[1..]);
+                while let Some((record, after)) = split_entry(rest) {
+                    records.push(record);
+                    rest = after;
+                }
+                Counters::add(&counters.gossip_records, records.len() as u64);
+                node.receive(&records);
+            };
+            if tokio::task::spawn_blocking(check).await.is_ok() {
+                let _ = done.send(channel).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,670 @@
+//! The ledger's side of the engine: one loop that answers the engine's questions in order.
+//!
+//! * Block bytes are durable before the engine hears of a value (INV-HOST-1), a commit is durable before the engine
+//!   hears of it (INV-HOST-2).
+//! * A proposal is answered "valid" or not at all. "Invalid" is never said of a proposal: its parts are unsigned, and
+//!   parts changed by somebody else must not speak against an honest value. A bad proposer costs what a dead one does.
+//! * **Time**: a proposal later than this node's clock plus the tolerance gets no verdict; it is kept and looked at
+//!   again when each round begins. Nothing synced or replayed meets a clock.
+//! * **Idle**: when a height is finished, the next begins when a record waits, when others have begun it, or when the
+//!   heartbeat is due. Until then the engine waits for our answer.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
+use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
+use arc_malachitebft_app_channel::app::types::core::{
+    CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Validity,
+};
+use arc_malachitebft_app_channel::app::types::sync::RawDecidedValue;
+use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, PeerId, ProposedValue};
+use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg, Reply};
+use bytes::Bytes;
+use testamur_primitives::checkpoint::{Checkpoint, ValueId, verify_certificate};
+use testamur_primitives::genesis::Origin;
+use testamur_primitives::hash::{Address, RecordId};
+use testamur_primitives::limits::{BLOCK_RECORDS_MAX, HEADER_BYTES_MAX};
+use testamur_primitives::note::{KeyId, Note, SignatureLine, TYPE_COSIGNATURE_V1};
+use testamur_primitives::units::{Height, Round, UnixTime};
+use tokio::sync::broadcast;
+
+use crate::application::{AppError, Application, Decided, Prepared, TipView, Undecided};
+use crate::context::{
+    EngineAddress, EngineHeight, EngineRound, EngineSignature, EngineValue, Members, Network, Part, RoundTimeouts,
+    engine_round, ledger_round,
+};
+use crate::error::ConsensusError;
+use crate::follow::Following;
+use crate::guard::Guard;
+use crate::limits::{
+    EMPTY_PROPOSAL_WAIT, HELD_HEIGHTS_MAX, HELD_PROPOSALS_MAX, PREPARED_MAX, SYNC_BATCH, SYNC_RESPONSE_BYTES_MAX,
+};
+use crate::metrics::Counters;
+use crate::parts::{Received, Streamed, Streams};
+use crate::pool::Pool;
+use crate::wake::Wake;
+
+/// A committed block, as an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Its height.
+    pub height: Height,
+    /// Its time.
+    pub time: UnixTime,
+    /// Its records, in log order.
+    pub records: Vec<RecordId>,
+}
+
+/// Why the loop ended.
+pub(crate) enum Exit {
+    /// The guard is settled: start again as a voter.
+    Vote,
+    /// The engine is gone without telling us why.
+    EngineGone,
+    /// Something that must stop the node.
+    Fatal(ConsensusError),
+}
+
+/// An answer that the engine waits for before it begins a height.
+enum Pending {
+    Ready(Reply<(EngineHeight, HeightParams<Network>)>),
+    Next(Reply<Next<Network>>),
+}
+
+/// What outlives an engine.
+pub(crate) struct Shared<A: Application> {
+    pub(crate) app: Arc<A>,
+    pub(crate) pool: Arc<Pool<A::Record>>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) members: Arc<RwLock<Members>>,
+    pub(crate) events: broadcast::Sender<Arc<Committed>>,
+    pub(crate) origin: Origin,
+    pub(crate) address: Address,
+}
+
+/// The loop's state for one engine.
+pub(crate) struct Host<A: Application> {
+    shared: Arc<Shared<A>>,
+    tip: TipView,
+    peers: Arc<Vec<PeerId>>,
+    /// Set while this node follows without voting.
+    following: Option<Following>,
+    streams: Streams,
+    /// Complete proposals without a verdict: of later heights, or ahead of the clock.
+    held: Vec<Streamed>,
+    prepared: HashMap<ValueId, Arc<Prepared<A::Block>>>,
+    /// What this node proposed at the current height, by round.
+    own: HashMap<Round, ValueId>,
+    /// The height whose undecided blocks were read from the store.
+    reloaded: Option<Height>,
+    pending: Option<Pending>,
+    heartbeat_due: Instant,
+    next_stream: u64,
+}
+
+type Judged<B> = Option<Arc<Prepared<B>>>;
+
+impl<A: Application> Host<A> {
+    pub(crate) fn new(shared: Arc<Shared<A>>, peers: Arc<Vec<PeerId>>, following: Option<Following>) -> Self {
+        let tip = shared.app.tip();
+        shared.wake.reached(tip.height);
+        // What is left of the heartbeat by the ledger's clock: a restart alone makes no block.
+        let heartbeat = Duration::from_secs(tip.parameters.heartbeat_s.into());
+        let age = Duration::from_secs(now().get().saturating_sub(tip.time.get()));
+        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            shared,
+            tip,
+            peers,
+            following,
+            streams: Streams::default(),
+            held: Vec::new(),
+            prepared: HashMap::new(),
+            own: HashMap::new(),
+            reloaded: None,
+            pending: None,
+            heartbeat_due: Instant::now() + heartbeat.saturating_sub(age),
+            next_stream: started.as_nanos() as u64,
+        }
+    }
+
+    /// Answers the engine until it, or this node, has to stop.
+    pub(crate) async fn run(&mut self, channels: &mut Channels<Network>) -> Exit {
+        loop {
+            let due = self.heartbeat_due;
+            tokio::select! {
+                biased;
+                message = channels.consensus.recv() => match message {
+                    None => return Exit::EngineGone,
+                    Some(message) => match self.handle(message, channels).await {
+                        Ok(None) => {}
+                        Ok(Some(exit)) => return exit,
+                        Err(error) => return Exit::Fatal(error),
+                    },
+                },
+                () = wait_for_work(&self.shared, due), if self.pending.is_some() => self.begin_height(),
+            }
+        }
+    }
+
+    fn height_params(&self) -> HeightParams<Network> {
+        HeightParams::new(Members::new(&self.tip.validators), RoundTimeouts::new(&self.tip.parameters), None)
+    }
+
+    fn begin_height(&mut self) {
+        let (height, params) = (EngineHeight(self.tip.height.next()), self.height_params());
+        // The engine is stopping when it no longer listens: the channel's end tells.
+        match self.pending.take() {
+            Some(Pending::Ready(reply)) => {
+                let _ = reply.send((height, params));
+            }
+            Some(Pending::Next(reply)) => {
+                let _ = reply.send(Next::Start(height, params));
+            }
+            None => {}
+        }
+    }
+
+    async fn handle(
+        &mut self,
+        message: AppMsg<Network>,
+        channels: &mut Channels<Network>,
+    ) -> Result<Option<Exit>, ConsensusError> {
+        match message {
+            AppMsg::ConsensusReady { reply } => {
+                self.pending = Some(Pending::Ready(reply));
+                let height = self.tip.height.next();
+                // A block that may have votes must not wait for a heartbeat.
+                if !self.blocking(move |s| s.app.undecided(height)).await?.is_empty() {
+                    self.begin_height();
+                }
+            }
+            AppMsg::StartedRound { height, round, reply_value, .. } => {
+                if round.as_u32().is_some_and(|r| r > 0) {
+                    Counters::add(&self.shared.counters.later_rounds, 1);
+                }
+                if let Some(following) = self.following.as_mut().filter(|_| round == EngineRound::new(0)) {
+                    following.began(height.0, Instant::now());
+                }
+                let values = self.known_values(height.0).await?;
+                let _ = reply_value.send(values);
+            }
+            AppMsg::GetValue { height, round, timeout, reply } => {
+                let round = ledger_round(round).unwrap_or_default();
+                if let Some(value) = self.make_value(height.0, round, timeout, channels).await? {
+                    let round = engine_round(Some(round));
+                    let _ = reply.send(LocallyProposedValue::new(height, round, EngineValue(value)));
+                }
+            }
+            AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
+                let value = self.receive_part(published_by.unwrap_or(from), part).await?;
+                let _ = reply.send(value);
+            }
+            AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
+                if let (Some(block), Some(round)) = (self.find(height.0, value_id.0).await?, ledger_round(round)) {
+                    let valid_round = ledger_round(valid_round);
+                    self.publish(&block, round, valid_round, address.0, channels).await;
+                }
+            }
+            AppMsg::Decided { certificate, reply, .. } => {
+                self.commit(certificate).await?;
+                let _ = reply.send(());
+            }
+            AppMsg::Finalized { evidence, reply, .. } => {
+                let counters = &self.shared.counters;
+                let proposals: usize = evidence.proposals.iter().map(|(_, list)| list.len()).sum();
+                let votes: usize = evidence.votes.iter().map(|(_, list)| list.len()).sum();
+                Counters::add(&counters.double_proposals, proposals as u64);
+                Counters::add(&counters.double_votes, votes as u64);
+                self.pending = Some(Pending::Next(reply));
+                if self.may_vote()? {
+                    return Ok(Some(Exit::Vote));
+                }
+            }
+            AppMsg::GetDecidedValues { range, reply } => {
+                let (from, to) = (range.start().0, range.end().0);
+                let origin = self.shared.origin.clone();
+                let values = self.blocking(move |s| decided_values(&*s.app, &origin, from, to)).await?;
+                let _ = reply.send(values);
+            }
+            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
+                let outcome = self.receive_synced(height, round, proposer, value_bytes).await?;
+                let _ = reply.send(outcome);
+            }
+            AppMsg::GetHistoryMinHeight { reply } => {
+                let _ = reply.send(EngineHeight(self.shared.app.lowest_height()));
+            }
+            AppMsg::ExtendVote { reply, .. } => {
+                let _ = reply.send(None);
+            }
+            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
+                let refused = |(address, _)| (address, Err(VoteExtensionError::InvalidVoteExtension));
+                let _ = reply.send(extensions.into_iter().map(refused).collect());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Values of this height that the engine has not heard of: from before a restart, or held until now.
+    async fn known_values(&mut self, height: Height) -> Result<Vec<ProposedValue<Network>>, ConsensusError> {
+        let mut values = Vec::new();
+        if height != self.tip.height.next() {
+            return Ok(values);
+        }
+        if self.reloaded != Some(height) {
+            self.reloaded = Some(height);
+            for undecided in self.blocking(move |s| s.app.undecided(height)).await? {
+                let bytes = undecided.bytes.clone();
+                if let Some(block) = self.validate(bytes, None).await? {
+                    let value = block.header.value_id();
+                    if undecided.proposer == self.shared.address {
+                        self.own.insert(undecided.round, value);
+                    }
+                    self.keep(value, block);
+                    values.push(valid(height, undecided.round, None, undecided.proposer, value));
+                }
+            }
+        }
+        let (current, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.held).into_iter().partition(|s| s.height == height);
+        self.held = later;
+        for streamed in current {
+            values.extend(self.judge(streamed).await?);
+        }
+        Ok(values)
+    }
+
+    async fn make_value(
+        &mut self,
+        height: Height,
+        round: Round,
+        timeout: Duration,
+        channels: &mut Channels<Network>,
+    ) -> Result<Option<ValueId>, ConsensusError> {
+        if height != self.tip.height.next() {
+            return Ok(None);
+        }
+        // After a restart the same value again: the guard may hold its signature.
+        let block = match self.own.get(&round).and_then(|value| self.prepared.get(value)) {
+            Some(block) => Arc::clone(block),
+            None => {
+                let woken_by_others = self.shared.wake.others_began() && Instant::now() < self.heartbeat_due;
+                if woken_by_others && self.shared.pool.is_empty() {
+                    // Others began because of a record that is on its way to us.
+                    let wait = EMPTY_PROPOSAL_WAIT.min(timeout / 4);
+                    let _ = tokio::time::timeout(wait, self.shared.wake.wait()).await;
+                }
+                let (address, bytes_max) = (self.shared.address, self.tip.parameters.block_bytes_max as usize);
+                let proposed = self
+                    .blocking(move |s| {
+                        let room = bytes_max.saturating_sub(4 + HEADER_BYTES_MAX);
+                        let candidates = s.pool.candidates(room, BLOCK_RECORDS_MAX);
+                        s.app.propose(address, now(), &candidates)
+                    })
+                    .await?;
+                for (id, refusal) in &proposed.rejected {
+                    tracing::debug!(%id, %refusal, "record left the pool");
+                }
+                self.shared.pool.remove(proposed.rejected.iter().map(|(id, _)| id));
+                Counters::add(&self.shared.counters.proposals, 1);
+                proposed.block
+            }
+        };
+        let value = block.header.value_id();
+        // Published first, to hide the disk's time: unsigned parts bind nobody. INV-HOST-1 holds for the engine.
+        self.publish(&block, round, None, self.shared.address, channels).await;
+        let seen = Undecided { round, proposer: self.shared.address, bytes: block.bytes.clone() };
+        let stored = Arc::clone(&block);
+        self.blocking(move |s| s.app.put_undecided(height, &stored, &seen)).await?;
+        self.own.insert(round, value);
+        self.keep(value, block);
+        Ok(Some(value))
+    }
+
+    async fn publish(
+        &mut self,
+        block: &Prepared<A::Block>,
+        round: Round,
+        valid_round: Option<Round>,
+        proposer: Address,
+        channels: &mut Channels<Network>,
+    ) {
+        let streamed = Streamed {
+            height: block.header.height,
+            round,
+            valid_round,
+            proposer,
+            value: block.header.value_id(),
+            bytes: block.bytes.clone(),
+        };
+        self.next_stream += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.next_stream.to_be_bytes());
+        for part in streamed.to_parts(id) {
+            // The engine is stopping when it no longer takes parts: the end of the other channel tells.
+            let _ = channels.network.send(NetworkMsg::PublishProposalPart(part)).await;
+        }
+    }
+
+    async fn receive_part(
+        &mut self,
+        publisher: PeerId,
+        part: arc_malachitebft_app_channel::app::streaming::StreamMessage<Part>,
+    ) -> Result<Option<ProposedValue<Network>>, ConsensusError> {
+        if !self.peers.contains(&publisher) {
+            Counters::add(&self.shared.counters.parts_refused, 1);
+            return Ok(None);
+        }
+        let (next, members) = (self.tip.height.next(), &self.shared.members);
+        let wanted = |height: Height, round: Round, proposer: Address| {
+            if height < next || height.get() >= next.get() + HELD_HEIGHTS_MAX {
+                return Err("not a height that is open");
+            }
+            let members = members.read().expect("no panic while held");
+            if height == next && members.proposer(height, round).ledger_address() != proposer {
+                return Err("not the proposer of this round");
+            }
+            Ok(())
+        };
+        match self.streams.receive(publisher, part, wanted) {
+            Received::Incomplete => Ok(None),
+            Received::Refused(reason) => {
+                Counters::add(&self.shared.counters.parts_refused, 1);
+                tracing::debug!(%publisher, reason, "parts refused");
+                Ok(None)
+            }
+            Received::Complete(streamed) if streamed.height == next => self.judge(streamed).await,
+            Received::Complete(streamed) => {
+                self.hold(streamed);
+                Ok(None)
+            }
+        }
+    }
+
+    fn hold(&mut self, streamed: Streamed) {
+        if self.held.len() < HELD_PROPOSALS_MAX && !self.held.contains(&streamed) {
+            self.held.push(streamed);
+        }
+    }
+
+    /// A verdict on a complete proposal for the next height: valid, or none.
+    async fn judge(&mut self, streamed: Streamed) -> Result<Option<ProposedValue<Network>>, ConsensusError> {
+        let Streamed { height, round, valid_round, proposer, value, .. } = streamed;
+        let expected = self.shared.members.read().expect("no panic while held").proposer(height, round).ledger_address();
+        if expected != proposer {
+            return Ok(None); // it was held for a later height, before its proposer was known
+        }
+        if value.time.get() > now().get().saturating_add(self.tip.parameters.clock_tolerance_s.into()) {
+            Counters::add(&self.shared.counters.ahead_of_clock, 1);
+            tracing::warn!(%height, %round, %proposer, "proposal is ahead of this node's clock: no verdict yet");
+            self.hold(streamed);
+            return Ok(None);
+        }
+        if self.prepared.contains_key(&value) {
+            return Ok(Some(valid(height, round, valid_round, proposer, value)));
+        }
+        let seen = Undecided { round, proposer, bytes: streamed.bytes.clone() };
+        let Some(block) = self.validate(streamed.bytes, Some((value, seen))).await? else { return Ok(None) };
+        self.keep(value, block);
+        Ok(Some(valid(height, round, valid_round, proposer, value)))
+    }
+
+    /// Executes a block for the next height; with `store`, also checks its value and makes it durable.
+    async fn validate(
+        &self,
+        bytes: Bytes,
+        store: Option<(ValueId, Undecided)>,
+    ) -> Result<Judged<A::Block>, ConsensusError> {
+        let height = self.tip.height.next();
+        self.blocking(move |s| {
+            let block = match s.app.validate(&bytes, &|leaf| s.pool.known(leaf))? {
+                Ok(block) => block,
+                Err(reason) => {
+                    Counters::add(&s.counters.invalid, 1);
+                    tracing::warn!(%height, reason, "invalid block");
+                    return Ok(None);
+                }
+            };
+            if let Some((value, seen)) = store {
+                if block.header.value_id() != value {
+                    Counters::add(&s.counters.parts_refused, 1);
+                    return Ok(None);
+                }
+                s.app.put_undecided(height, &block, &seen)?; // INV-HOST-1
+            }
+            Ok(Some(block))
+        })
+        .await
+    }
+
+    fn keep(&mut self, value: ValueId, block: Arc<Prepared<A::Block>>) {
+        if self.prepared.len() >= PREPARED_MAX && !self.prepared.contains_key(&value) {
+            // All of them are in the store: any may go, and is executed again if it is the one.
+            let some = self.prepared.keys().next().copied();
+            some.and_then(|value| self.prepared.remove(&value));
+        }
+        self.prepared.insert(value, block);
+    }
+
+    /// An executed block of the next height, from memory or from the store.
+    async fn find(&mut self, height: Height, value: ValueId) -> Result<Judged<A::Block>, ConsensusError> {
+        if let Some(block) = self.prepared.get(&value) {
+            return Ok(Some(Arc::clone(block)));
+        }
+        if height != self.tip.height.next() {
+            return Ok(None);
+        }
+        for undecided in self.blocking(move |s| s.app.undecided(height)).await? {
+            match self.validate(undecided.bytes, None).await? {
+                Some(block) if block.header.value_id() == value => return Ok(Some(block)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn commit(&mut self, certificate: CommitCertificate<Network>) -> Result<(), ConsensusError> {
+        let (height, value) = (certificate.height.0, certificate.value_id.0);
+        let decision = |reason: String| ConsensusError::Decision { height: height.get(), reason };
+        let round = ledger_round(certificate.round).ok_or_else(|| decision("without a round".into()))?;
+        let block = self.find(height, value).await?.ok_or_else(|| decision("its block is not here".into()))?;
+        let note = certificate_note(&self.shared.origin, &self.tip, &value, height, round, &certificate);
+        // Checked once more as any reader would: what is committed here is shown to the world (INV-CERT-1).
+        verify_certificate(&self.shared.origin, &block.header, &note, &self.tip.validators)
+            .map_err(|e| decision(e.to_string()))?;
+        let committed = Arc::clone(&block);
+        self.tip = self
+            .blocking(move |s| {
+                // Before the commit: crash between the two, and the guard is not behind the store.
+                s.guard.mark(height).map_err(AppError::new)?;
+                s.app.commit(&committed, &note)?; // INV-HOST-2
+                // After the commit: no slot is forgotten that the store does not make unreachable.
+                s.guard.prune(height).map_err(AppError::new)?;
+                s.pool.committed(&committed.records);
+                s.pool.expire(committed.header.time);
+                Ok(s.app.tip())
+            })
+            .await?;
+        *self.shared.members.write().expect("no panic while held") = Members::new(&self.tip.validators);
+        self.shared.wake.reached(height);
+        self.heartbeat_due = Instant::now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());
+        self.prepared.clear();
+        self.own.clear();
+        self.streams.prune(height);
+        self.held.retain(|s| s.height > height);
+        if let Some(following) = &mut self.following {
+            following.decided(height);
+        }
+        let counters = &self.shared.counters;
+        Counters::add(&counters.blocks, 1);
+        Counters::add(&counters.records, block.records.len() as u64);
+        let event = Committed { height, time: block.header.time, records: block.records.clone() };
+        // Nobody listens: fine.
+        let _ = self.shared.events.send(Arc::new(event));
+        tracing::debug!(%height, %round, records = block.records.len(), "committed");
+        Ok(())
+    }
+
+    fn may_vote(&self) -> Result<bool, ConsensusError> {
+        let Some(following) = &self.following else { return Ok(false) };
+        if !following.may_vote() || self.tip.height < self.shared.guard.floor() {
+            return Ok(false);
+        }
+        self.shared.guard.settle(self.tip.height)?;
+        tracing::info!(height = %self.tip.height, "others decided a height that began after our start: voting from here");
+        Ok(true)
+    }
+
+    async fn receive_synced(
+        &mut self,
+        height: EngineHeight,
+        round: EngineRound,
+        proposer: EngineAddress,
+        bytes: Bytes,
+    ) -> Result<SyncedValueOutcome<Network>, ConsensusError> {
+        if height.0 != self.tip.height.next() {
+            return Ok(SyncedValueOutcome::LocalTransientError);
+        }
+        if let Some(following) = &mut self.following {
+            following.synced(height.0);
+        }
+        let Some(block) = self.validate(bytes.clone(), None).await? else {
+            // Perhaps only this peer's copy is bad: the certificate does not cover the records directly.
+            return Ok(SyncedValueOutcome::PeerFault);
+        };
+        let value = block.header.value_id();
+        let seen = Undecided { round: ledger_round(round).unwrap_or_default(), proposer: proposer.0, bytes };
+        let stored = Arc::clone(&block);
+        self.blocking(move |s| s.app.put_undecided(height.0, &stored, &seen)).await?; // INV-HOST-1
+        self.keep(value, block);
+        self.shared.counters.synced.fetch_add(1, Ordering::Relaxed);
+        Ok(SyncedValueOutcome::Verdict(ProposedValue {
+            height,
+            round,
+            valid_round: EngineRound::Nil,
+            proposer,
+            value: EngineValue(value),
+            validity: Validity::Valid,
+        }))
+    }
+
+    /// Calls the ledger where blocking is allowed.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Shared<A>) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, ConsensusError> {
+        let shared = Arc::clone(&self.shared);
+        let result = tokio::task::spawn_blocking(move || call(&shared)).await;
+        Ok(result.map_err(|_| ConsensusError::Panicked("the ledger"))??)
+    }
+}
+
+/// Waits for a record, a sign of others, or the heartbeat.
+async fn wait_for_work<A: Application>(shared: &Shared<A>, heartbeat_due: Instant) {
+    while shared.pool.is_empty() && !shared.wake.others_began() {
+        let heartbeat = tokio::time::sleep_until(heartbeat_due.into());
+        tokio::select! {
+            () = shared.wake.wait() => {}
+            () = heartbeat => return,
+        }
+    }
+}
+
+/// This node's clock.
+fn now() -> UnixTime {
+    // A clock before 1970 counts as 1970: such a node gives no verdicts and its own proposals take the parent's time.
+    UnixTime(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+fn valid(
+    height: Height,
+    round: Round,
+    valid_round: Option<Round>,
+    proposer: Address,
+    value: ValueId,
+) -> ProposedValue<Network> {
+    ProposedValue {
+        height: EngineHeight(height),
+        round: engine_round(Some(round)),
+        valid_round: engine_round(valid_round),
+        proposer: EngineAddress(proposer),
+        value: EngineValue(value),
+        validity: Validity::Valid,
+    }
+}
+
+/// The engine's certificate as a cosigned checkpoint, lines in set order.
+fn certificate_note(
+    origin: &Origin,
+    tip: &TipView,
+    value: &ValueId,
+    height: Height,
+    round: Round,
+    certificate: &CommitCertificate<Network>,
+) -> Note {
+    let line = |validator: &testamur_primitives::epoch::Validator| {
+        let signature = certificate.commit_signatures.iter().find(|s| s.address.0 == validator.address)?;
+        let key = validator.consensus_key();
+        Some(SignatureLine::cosignature(&validator.name, key, value.time.get(), &signature.signature.0))
+    };
+    Note {
+        text: Checkpoint::new(origin, value, height, round).body(),
+        signatures: tip.validators.validators().iter().filter_map(line).collect(),
+    }
+}
+
+/// A stored certificate as the engine's.
+fn engine_certificate(origin: &Origin, decided: &Decided) -> Option<ExtendedCommitCertificate<Network>> {
+    let checkpoint = Checkpoint::parse(&decided.certificate.text).ok()?;
+    if checkpoint.origin != origin.as_str() {
+        return None;
+    }
+    let mut time = None;
+    let mut commit_signatures = Vec::new();
+    for validator in decided.validators.validators() {
+        let id = KeyId::compute(&validator.name, TYPE_COSIGNATURE_V1, validator.consensus_key());
+        let line = decided.certificate.signatures.iter().find(|l| l.name == validator.name && l.id == id);
+        let Some((stamp, signature)) = line.and_then(|l| l.signature.split_first_chunk::<8>()) else { continue };
+        time = Some(UnixTime(u64::from_be_bytes(*stamp)));
+        let signature = EngineSignature(signature.try_into().ok()?);
+        commit_signatures.push(ExtendedCommitSignature::new(EngineAddress(validator.address), signature, None));
+    }
+    let value = ValueId {
+        log_size: checkpoint.log_size,
+        log_root: checkpoint.log_root,
+        time: time?,
+        header: checkpoint.header,
+    };
+    Some(ExtendedCommitCertificate {
+        height: EngineHeight(checkpoint.height),
+        round: engine_round(Some(checkpoint.round)),
+        value_id: EngineValue(value),
+        commit_signatures,
+    })
+}
+
+/// Blocks for a peer that catches up: as many of the range as fit one response.
+fn decided_values<A: Application>(
+    app: &A,
+    origin: &Origin,
+    from: Height,
+    to: Height,
+) -> Result<Vec<RawDecidedValue<Network>>, AppError> {
+    let (mut values, mut bytes) = (Vec::new(), 0);
+    for height in (from.get()..=to.get()).take(SYNC_BATCH) {
+        let Some(decided) = app.decided(Height(height))? else { break };
+        bytes += decided.bytes.len() + decided.certificate.text.len() + decided.certificate.signatures.len() * 100;
+        if bytes > SYNC_RESPONSE_BYTES_MAX {
+            break;
+        }
+        let certificate = engine_certificate(origin, &decided)
+            .ok_or_else(|| AppError::new(format!("the stored certificate of height {height} is damaged")))?;
+        values.push(RawDecidedValue::new(decided.bytes, certificate));
+    }
+    Ok(values)
+}

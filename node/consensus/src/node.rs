@@ -1,0 +1,519 @@
+//! Starts consensus and record gossip, and the handle by which the rest of the node speaks to them.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
+
+use arc_malachitebft_app_channel::app::metrics::export;
+use bytes::Bytes;
+use libp2p::identity::{Keypair, PublicKey, ed25519};
+use libp2p::{Multiaddr, PeerId};
+use testamur_primitives::epoch::Validator;
+use testamur_primitives::genesis::Origin;
+use testamur_primitives::hash::{Address, RecordId};
+use testamur_primitives::key::SigningKey;
+use testamur_primitives::merkle::leaf_hash;
+use testamur_primitives::units::Height;
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::application::{Application, PoolRecord as _};
+use crate::context::Members;
+use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
+use crate::error::{ConsensusError, SubmitError};
+use crate::follow::Following;
+use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
+use crate::guard::{Guard, Standing};
+use crate::host::{Committed, Exit, Host, Shared};
+use crate::limits::{EVENTS_MAX, PEER_TIPS_WAIT};
+use crate::metrics::{Counters, write_gauge};
+use crate::pool::{Pool, PoolStats};
+use crate::wake::Wake;
+
+/// Where another validator is reached.
+#[derive(Debug, Clone)]
+pub struct PeerAddress {
+    /// The validator.
+    pub validator: Address,
+    /// Its consensus listener, `/ip4/…/tcp/…`.
+    pub consensus: Multiaddr,
+    /// Its record gossip listener.
+    pub gossip: Multiaddr,
+}
+
+/// How consensus is run.
+#[derive(Debug, Clone)]
+pub struct ConsensusConfig {
+    /// The network.
+    pub origin: Origin,
+    /// This validator.
+    pub address: Address,
+    /// A short name for logs and metrics.
+    pub moniker: String,
+    /// Where the engine listens.
+    pub listen: Multiaddr,
+    /// Where record gossip listens.
+    pub gossip_listen: Multiaddr,
+    /// The other validators; those of the set without an entry are not dialled.
+    pub peers: Vec<PeerAddress>,
+    /// Directory of the double-sign guard: outside the store and outside every backup.
+    pub guard_directory: PathBuf,
+    /// Directory of the engine's log.
+    pub log_directory: PathBuf,
+    /// The operator's word that this key has signed nothing that matters above the store's tip; only for when a
+    /// quorum lost its guards at once.
+    pub trust_lost_guard: bool,
+    /// Whether `TESTAMUR_FAILPOINT` is honoured; tests only.
+    pub failpoints: bool,
+}
+
+/// A validator's secret keys, as consensus needs them.
+#[derive(Debug)]
+pub struct ConsensusKeys {
+    /// Signs votes and proposals.
+    pub consensus: SigningKey,
+    /// Seed of the libp2p identity.
+    pub peer_seed: [u8; 32],
+}
+
+/// A peer as seen from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerState {
+    /// The validator.
+    pub validator: Address,
+    /// Whether record gossip is connected to it.
+    pub connected: bool,
+    /// The height it last said it stands at.
+    pub height: Option<Height>,
+}
+
+/// How this node takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It votes.
+    Voting,
+    /// It signs nothing until others have decided a height that began after it started.
+    Following,
+    /// It has stopped.
+    Stopped,
+}
+
+struct Submissions<A: Application> {
+    shared: Arc<Shared<A>>,
+    gossip: Mutex<Option<GossipSender>>,
+    fatal: FatalSender,
+    /// Checks of submitted records that run at once: more would only queue for the processor.
+    checks: Semaphore,
+    stopped: AtomicBool,
+}
+
+/// Reports the first fatal failure.
+#[derive(Debug, Clone)]
+struct FatalSender(mpsc::UnboundedSender<ConsensusError>);
+
+impl FatalSender {
+    fn send(&self, error: ConsensusError) {
+        // Nobody is left to stop.
+        let _ = self.0.send(error);
+    }
+}
+
+/// Speaks to a running consensus; clones share it.
+pub struct ConsensusHandle<A: Application> {
+    submissions: Arc<Submissions<A>>,
+    tips: Arc<PeerTips>,
+    peers: Arc<Vec<(Address, PeerId)>>,
+    role: watch::Receiver<Role>,
+    fatal: watch::Receiver<Option<Arc<ConsensusError>>>,
+    stop: watch::Sender<bool>,
+    task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl<A: Application> Clone for ConsensusHandle<A> {
+    fn clone(&self) -> Self {
+        Self {
+            submissions: Arc::clone(&self.submissions),
+            tips: Arc::clone(&self.tips),
+            peers: Arc::clone(&self.peers),
+            role: self.role.clone(),
+            fatal: self.fatal.clone(),
+            stop: self.stop.clone(),
+            task: Arc::clone(&self.task),
+        }
+    }
+}
+
+/// Starts gossip and the engine over a ledger.
+pub async fn start<A: Application>(
+    config: ConsensusConfig,
+    keys: ConsensusKeys,
+    app: Arc<A>,
+) -> Result<ConsensusHandle<A>, ConsensusError> {
+    let started = Instant::now();
+    let tip = app.tip();
+    let keypair = check_keys(&config, &keys, &tip.validators.validators().to_vec())?;
+    let peers = peers_of(&config, tip.validators.validators())?;
+    make_log_directory(&config.log_directory)?;
+    let abort_after_sync = config.failpoints.then(failpoint).flatten();
+    let (guard, standing) = Guard::open(&config.guard_directory, config.address, tip.height, abort_after_sync)?;
+    let guard = Arc::new(guard);
+
+    let (fatal_sender, mut fatal_receiver) = mpsc::unbounded_channel();
+    let fatal_sender = FatalSender(fatal_sender);
+    let (events, _) = broadcast::channel(EVENTS_MAX);
+    let shared = Arc::new(Shared {
+        app,
+        pool: Arc::new(Pool::default()),
+        guard: Arc::clone(&guard),
+        wake: Arc::new(Wake::default()),
+        counters: Arc::new(Counters::default()),
+        members: Arc::new(RwLock::new(Members::new(&tip.validators))),
+        events,
+        origin: config.origin.clone(),
+        address: config.address,
+    });
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let submissions = Arc::new(Submissions {
+        shared: Arc::clone(&shared),
+        gossip: Mutex::new(None),
+        fatal: fatal_sender.clone(),
+        checks: Semaphore::new(2 * cores),
+        stopped: AtomicBool::new(false),
+    });
+
+    wait_until_free(&config.gossip_listen).await?;
+    let tips = Arc::new(PeerTips::default());
+    let gossip_config = GossipConfig {
+        origin: config.origin.clone(),
+        keypair: keypair.clone(),
+        listen: config.gossip_listen.clone(),
+        peers: peers.iter().filter_map(|p| Some((p.id, p.gossip.clone()?))).collect(),
+    };
+    let node: Arc<dyn GossipNode> = submissions.clone();
+    let (sender, mut gossip_task) =
+        gossip::start(gossip_config, node, Arc::clone(&tips), Arc::clone(&shared.counters))?;
+    *submissions.gossip.lock().expect("no panic while held") = Some(sender);
+
+    let on_failure = fatal_sender.clone();
+    let settings = EngineSettings {
+        origin: config.origin.clone(),
+        moniker: config.moniker.clone(),
+        address: config.address,
+        key: Arc::new(keys.consensus),
+        keypair,
+        listen: config.listen.clone(),
+        peers: peers.iter().filter_map(|p| Some((p.id, p.consensus.clone()?))).collect(),
+        log_directory: config.log_directory.clone(),
+        guard: Arc::clone(&guard),
+        wake: Arc::clone(&shared.wake),
+        members: Arc::clone(&shared.members),
+        on_guard_failure: Arc::new(move |error| on_failure.send(error.into())),
+    };
+    let voting = may_vote_at_start(&config, &guard, standing, tip.height, &tips, peers.len()).await?;
+    let (role_sender, role) = watch::channel(if voting { Role::Voting } else { Role::Following });
+    let engine = settings.start(voting, 0).await?;
+
+    let (stop, mut stopping) = watch::channel(false);
+    let (fatal_report, fatal) = watch::channel(None);
+    let known: Arc<Vec<_>> = Arc::new(peers.iter().map(|p| engine_peer(p.id)).collect());
+    let stopped = Arc::clone(&submissions);
+    let task = tokio::spawn(async move {
+        let mut voter = Voter { settings, shared, peers: known, voting, started, attempt: 0 };
+        let mut engine = Some(engine);
+        let error = tokio::select! {
+            error = voter.run(&mut engine, &role_sender) => Some(error),
+            error = fatal_receiver.recv() => error,
+            error = &mut gossip_task => Some(error.unwrap_or(ConsensusError::Panicked("record gossip"))),
+            _ = stopping.wait_for(|stop| *stop) => None,
+        };
+        stopped.stopped.store(true, Ordering::Release);
+        gossip_task.abort();
+        if let Some(engine) = engine.take() {
+            engine.stop().await;
+        }
+        // Nobody watches: fine.
+        let _ = role_sender.send(Role::Stopped);
+        if let Some(error) = error {
+            tracing::error!(%error, "consensus stopped");
+            let _ = fatal_report.send(Some(Arc::new(error)));
+        }
+    });
+    Ok(ConsensusHandle {
+        submissions,
+        tips,
+        peers: Arc::new(peers.iter().map(|p| (p.validator, p.id)).collect()),
+        role,
+        fatal,
+        stop,
+        task: Arc::new(tokio::sync::Mutex::new(Some(task))),
+    })
+}
+
+/// Runs engines until one of them must not be followed by another.
+struct Voter<A: Application> {
+    settings: EngineSettings,
+    shared: Arc<Shared<A>>,
+    peers: Arc<Vec<arc_malachitebft_app_channel::app::types::PeerId>>,
+    voting: bool,
+    started: Instant,
+    attempt: u32,
+}
+
+impl<A: Application> Voter<A> {
+    async fn run(&mut self, engine: &mut Option<Engine>, role: &watch::Sender<Role>) -> ConsensusError {
+        loop {
+            let running = engine.as_mut().expect("started before, or below");
+            let following = (!self.voting).then(|| Following::new(self.started));
+            let mut host = Host::new(Arc::clone(&self.shared), Arc::clone(&self.peers), following);
+            let exit = host.run(&mut running.channels).await;
+            drop(host);
+            let diverged = running.log_diverged();
+            if let Some(engine) = engine.take() {
+                engine.stop().await;
+            }
+            match exit {
+                Exit::Fatal(error) => return error,
+                Exit::Vote => self.voting = true,
+                Exit::EngineGone if diverged => {
+                    tracing::warn!("the engine's log and its doings differ: the log is moved aside, the guard stays");
+                    if let Err(error) = self.settings.move_log_aside() {
+                        return error;
+                    }
+                }
+                Exit::EngineGone => return ConsensusError::EngineStopped("see the log above".into()),
+            }
+            self.attempt += 1;
+            match self.settings.start(self.voting, self.attempt).await {
+                Ok(started) => *engine = Some(started),
+                Err(error) => return error,
+            }
+            // Nobody watches: fine.
+            let _ = role.send(if self.voting { Role::Voting } else { Role::Following });
+        }
+    }
+}
+
+impl<A: Application> ConsensusHandle<A> {
+    /// Checks a record, puts it into the pool and passes it on. A record that is already there is taken again.
+    pub async fn submit(&self, bytes: Bytes) -> Result<RecordId, SubmitError> {
+        let submissions = Arc::clone(&self.submissions);
+        if submissions.stopped.load(Ordering::Acquire) {
+            return Err(SubmitError::Stopped);
+        }
+        let _permit = submissions.checks.acquire().await.map_err(|_| SubmitError::Stopped)?;
+        let worker = Arc::clone(&submissions);
+        let taken = tokio::task::spawn_blocking(move || worker.take(&bytes).map(|taken| (taken, bytes))).await;
+        let ((id, new), bytes) = taken.map_err(|_| SubmitError::Stopped)??;
+        if new {
+            submissions.forward(bytes);
+        }
+        Ok(id)
+    }
+
+    /// Committed blocks, from now on.
+    pub fn events(&self) -> broadcast::Receiver<Arc<Committed>> {
+        self.submissions.shared.events.subscribe()
+    }
+
+    /// Whether a record waits in the pool.
+    pub fn is_pooled(&self, id: &RecordId) -> bool {
+        self.submissions.shared.pool.contains(id)
+    }
+
+    /// Numbers of the pool.
+    pub fn pool(&self) -> PoolStats {
+        self.submissions.shared.pool.stats()
+    }
+
+    /// The other validators, as seen from here.
+    pub fn peers(&self) -> Vec<PeerState> {
+        let tips = self.tips.all();
+        let state = |(validator, id): &(Address, PeerId)| PeerState {
+            validator: *validator,
+            connected: tips.contains_key(id),
+            height: tips.get(id).copied(),
+        };
+        self.peers.iter().map(state).collect()
+    }
+
+    /// How this node takes part; changes are announced.
+    pub fn role(&self) -> watch::Receiver<Role> {
+        self.role.clone()
+    }
+
+    /// Becomes `Some` when consensus has stopped for a reason that should end the process.
+    pub fn fatal(&self) -> watch::Receiver<Option<Arc<ConsensusError>>> {
+        self.fatal.clone()
+    }
+
+    /// The counters.
+    pub fn counters(&self) -> &Counters {
+        &self.submissions.shared.counters
+    }
+
+    /// Metrics in Prometheus' text form: ours, then the engine's.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        self.counters().write(&mut text);
+        let (pool, peers) = (self.pool(), self.peers());
+        let connected = peers.iter().filter(|p| p.connected).count();
+        let voting = u64::from(*self.role.borrow() == Role::Voting);
+        write_gauge(&mut text, "pool_records", "Records waiting.", pool.records as u64);
+        write_gauge(&mut text, "pool_bytes", "Bytes of the records waiting.", pool.bytes as u64);
+        write_gauge(&mut text, "peers_connected", "Validators connected for record gossip.", connected as u64);
+        write_gauge(&mut text, "voting", "Whether this node votes.", voting);
+        export(&mut text);
+        text
+    }
+
+    /// Stops engine and gossip; returns when they are gone.
+    pub async fn shutdown(&self) {
+        self.submissions.stopped.store(true, Ordering::Release);
+        // The task is gone already: fine.
+        let _ = self.stop.send(true);
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
+        }
+    }
+}
+
+impl<A: Application> Submissions<A> {
+    /// Checks and pools a record; whether it is new.
+    fn take(&self, bytes: &[u8]) -> Result<(RecordId, bool), SubmitError> {
+        let shared = &self.shared;
+        if let Some(known) = shared.pool.known(&leaf_hash(bytes)) {
+            return Ok((known.id(), false));
+        }
+        let record = match shared.app.check(bytes) {
+            Ok(Ok(record)) => record,
+            Ok(Err(refusal)) => {
+                Counters::add(&shared.counters.refused, 1);
+                return Err(refusal.into());
+            }
+            Err(error) => {
+                self.fatal.send(error.into());
+                return Err(SubmitError::Stopped);
+            }
+        };
+        let id = record.id();
+        let new = shared.pool.insert(record)?;
+        if new {
+            shared.wake.saw_record();
+        }
+        Ok((id, new))
+    }
+
+    fn forward(&self, bytes: Bytes) {
+        if let Some(gossip) = &*self.gossip.lock().expect("no panic while held") {
+            if !gossip.forward(bytes) {
+                Counters::add(&self.shared.counters.gossip_dropped, 1);
+            }
+        }
+    }
+}
+
+impl<A: Application> GossipNode for Submissions<A> {
+    fn receive(&self, records: &[&[u8]]) {
+        for record in records {
+            // The peer took it from its author; here it is checked again, and nobody waits for the answer.
+            if let Err(error) = self.take(record) {
+                tracing::debug!(%error, "record from a peer not taken");
+            }
+        }
+    }
+
+    fn height(&self) -> Height {
+        self.shared.app.tip().height
+    }
+}
+
+/// Whether this start may sign: the guard knows all, and no peer stands where the guard has never been.
+async fn may_vote_at_start(
+    config: &ConsensusConfig,
+    guard: &Guard,
+    standing: Standing,
+    tip: Height,
+    tips: &PeerTips,
+    peers: usize,
+) -> Result<bool, ConsensusError> {
+    if config.trust_lost_guard && standing != Standing::Complete {
+        tracing::warn!(?standing, %tip, "the operator vouches for the lost guard: signing above the store's tip");
+        guard.settle(tip)?;
+        return Ok(true);
+    }
+    if standing != Standing::Complete {
+        tracing::warn!(?standing, "double-sign guard: nothing is signed until others decide a height begun from now");
+        return Ok(false);
+    }
+    if tip < guard.floor() {
+        tracing::warn!(%tip, floor = %guard.floor(), "the store is older than the guard: catching up before signing");
+        return Ok(false);
+    }
+    // A copy of the whole machine from the past: guard and store agree, but the network has gone on.
+    if let Some(highest) = tips.highest(peers, PEER_TIPS_WAIT).await.filter(|highest| *highest > guard.high()) {
+        tracing::warn!(%highest, known = %guard.high(), "the network went on without us: nothing is signed for now");
+        guard.unsettle()?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+struct Peer {
+    validator: Address,
+    id: PeerId,
+    consensus: Option<Multiaddr>,
+    gossip: Option<Multiaddr>,
+}
+
+fn peers_of(config: &ConsensusConfig, validators: &[Validator]) -> Result<Vec<Peer>, ConsensusError> {
+    let others = validators.iter().filter(|v| v.address != config.address);
+    others
+        .map(|validator| {
+            let address = config.peers.iter().find(|p| p.validator == validator.address);
+            Ok(Peer {
+                validator: validator.address,
+                id: peer_id(validator)?,
+                consensus: address.map(|a| a.consensus.clone()),
+                gossip: address.map(|a| a.gossip.clone()),
+            })
+        })
+        .collect()
+}
+
+/// The libp2p identity of a validator.
+fn peer_id(validator: &Validator) -> Result<PeerId, ConsensusError> {
+    let key = ed25519::PublicKey::try_from_bytes(validator.peer_key())
+        .map_err(|e| ConsensusError::Config(format!("peer key of {}: {e}", validator.name)))?;
+    Ok(PublicKey::from(key).to_peer_id())
+}
+
+/// The same peer in the engine's type.
+fn engine_peer(peer: PeerId) -> arc_malachitebft_app_channel::app::types::PeerId {
+    arc_malachitebft_app_channel::app::types::PeerId::from_bytes(&peer.to_bytes()).expect("both are multihashes")
+}
+
+fn check_keys(
+    config: &ConsensusConfig,
+    keys: &ConsensusKeys,
+    validators: &[Validator],
+) -> Result<Keypair, ConsensusError> {
+    let keypair = Keypair::ed25519_from_bytes(keys.peer_seed).map_err(|e| ConsensusError::Config(e.to_string()))?;
+    let Some(own) = validators.iter().find(|v| v.address == config.address) else {
+        return Err(ConsensusError::Config(format!("{} is not a validator of this network", config.address)));
+    };
+    if keys.consensus.public_key().as_bytes() != own.consensus_key() {
+        return Err(ConsensusError::Config(format!("the consensus key is not that of validator {}", own.name)));
+    }
+    if keypair.public().to_peer_id() != peer_id(own)? {
+        return Err(ConsensusError::Config(format!("the peer key is not that of validator {}", own.name)));
+    }
+    Ok(keypair)
+}
+
+/// `TESTAMUR_FAILPOINT=after-guard-sync:N`: abort after the Nth entry of the guard is on disk.
+fn failpoint() -> Option<u64> {
+    let text = std::env::var("TESTAMUR_FAILPOINT").ok()?;
+    text.strip_prefix("after-guard-sync:")?.parse().ok()
+}
+

@@ -1,0 +1,105 @@
+//! Four validators with the real engine, real TCP on loopback and real guards, over ledgers in memory.
+
+mod memory;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use memory::{Network, Node};
+use testamur_consensus::Role;
+use testamur_primitives::genesis::Parameters;
+use testamur_primitives::units::Height;
+
+fn quick() -> Parameters {
+    Parameters { heartbeat_s: 1, ..Parameters::default() }
+}
+
+async fn same_headers(nodes: &[&Node], up_to: u64) {
+    for height in 1..=up_to {
+        let hashes: Vec<_> = nodes.iter().filter_map(|n| n.ledger.header_hash(Height(height))).collect();
+        assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "a fork at height {height}");
+        assert!(!hashes.is_empty());
+    }
+}
+
+async fn stop(nodes: Vec<Node>) {
+    for node in nodes {
+        node.handle.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let mut nodes = network.start_all().await;
+    let mut latencies = Vec::new();
+    for number in 0..20u32 {
+        let node = &nodes[number as usize % 4];
+        let started = Instant::now();
+        let id = node.handle.submit(Bytes::from(format!("record {number}"))).await.unwrap();
+        node.holds(&id).await;
+        latencies.push(started.elapsed());
+    }
+    println!("idle to final: {latencies:?}");
+    let bad = nodes[0].handle.submit(Bytes::from_static(b"bad")).await;
+    assert_eq!(bad.unwrap_err().to_string(), "record.bad: bad");
+
+    let stopped = nodes.remove(3);
+    stopped.handle.shutdown().await;
+    for number in 20..30u32 {
+        let node = &nodes[number as usize % 3];
+        let started = Instant::now();
+        let id = node.handle.submit(Bytes::from(format!("record {number}"))).await.unwrap();
+        node.holds(&id).await;
+        println!("one of four is down: final after {:?}", started.elapsed());
+    }
+    let tip = nodes[0].ledger.header_hash(Height(25)).is_some();
+    assert!(tip, "a block a record");
+    let back = network.start(3, &stopped.ledger).await;
+    let id = back.handle.submit(Bytes::from_static(b"after the restart")).await.unwrap();
+    back.holds(&id).await;
+    assert_eq!(*back.handle.role().borrow(), Role::Voting);
+    nodes.push(back);
+    let text = nodes[0].handle.metrics();
+    assert!(text.contains("testamur_consensus_blocks_committed_total") && text.ends_with("# EOF\n"));
+    same_headers(&nodes.iter().collect::<Vec<_>>(), 25).await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn empty_heights_run_at_the_speed_of_the_engine() {
+    let network = Network::new(Parameters { heartbeat_s: 0, ..Parameters::default() });
+    let nodes = network.start_all().await;
+    nodes[0].reaches(5).await;
+    let started = Instant::now();
+    nodes[0].reaches(105).await;
+    println!("empty heights a second: {:.1}", 100.0 / started.elapsed().as_secs_f64());
+    same_headers(&nodes.iter().collect::<Vec<_>>(), 100).await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_without_its_guard_signs_nothing_until_others_have_decided() {
+    let network = Network::new(quick());
+    let mut nodes = network.start_all().await;
+    nodes[0].reaches(5).await;
+    let lost = nodes.pop().unwrap();
+    lost.handle.shutdown().await;
+    std::fs::remove_dir_all(network.guard_directory(3)).unwrap();
+    std::fs::remove_dir_all(network.log_directory(3)).unwrap();
+    let empty = memory::MemoryLedger::new(&network.genesis);
+    let back = network.start(3, &empty).await;
+    assert_eq!(*back.handle.role().borrow(), Role::Following);
+    let restarted_at = nodes[0].ledger.tip_height();
+    let mut role = back.handle.role();
+    tokio::time::timeout(Duration::from_secs(60), role.wait_for(|r| *r == Role::Voting)).await.unwrap().unwrap();
+    let voting_from = back.ledger.tip_height();
+    back.reaches(voting_from + 8).await;
+    let name = &network.genesis.validators[3].registration.name;
+    let signed = |height| back.ledger.certificate(Height(height)).unwrap().signatures.iter().any(|l| l.name == *name);
+    assert!((restarted_at + 1..=voting_from).all(|height| !signed(height)), "signed without knowing its past");
+    assert!((voting_from + 1..=voting_from + 8).any(signed), "votes again");
+    nodes.push(back);
+    same_headers(&nodes.iter().collect::<Vec<_>>(), voting_from + 8).await;
+    stop(nodes).await;
+}
