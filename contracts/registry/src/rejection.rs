@@ -180,3 +180,60 @@ fn reason_slug(reason: RevocationReason) -> &'static str {
         RevocationReason::Superseded => "superseded",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Codes are part of the protocol: this table may grow, and no line of it may change.
+    #[test]
+    fn every_code_is_pinned_and_every_message_says_what_to_do() {
+        let did: Did = "did:key:z6Mk".parse().unwrap();
+        let (id, time) = (RecordId::from_bytes([7; 32]), UnixTime(5));
+        let revoked = |reason| NotaryRejection::WriterRevoked { did: did.clone(), reason, time };
+        use GovernanceRejection as G;
+        let table: Vec<(Rejection, &str, u16, &str)> = vec![
+            (RecordError::Type.into(), "record.type", 104, "typ must be"),
+            (AdmissionRejection::DuplicateRecord.into(), "admission.duplicate", 150, "ask for its receipt"),
+            (AdmissionRejection::DuplicateJti.into(), "admission.duplicate", 150, "give every record its own"),
+            (NotaryRejection::NotAWriter(did.clone()).into(), "notary.not-a-writer", 200, "ask its operators"),
+            (
+                revoked(RevocationReason::KeyCompromise).into(),
+                "notary.writer-revoked",
+                201,
+                "revoked at 5 (key-compromise)",
+            ),
+            (
+                revoked(RevocationReason::CessationOfOperation).into(),
+                "notary.writer-revoked",
+                201,
+                "(cessation-of-operation)",
+            ),
+            (
+                revoked(RevocationReason::PrivilegeWithdrawn).into(),
+                "notary.writer-revoked",
+                201,
+                "(privilege-withdrawn)",
+            ),
+            (revoked(RevocationReason::Superseded).into(), "notary.writer-revoked", 201, "(superseded)"),
+            (G::NotAnOperator(did.clone()).into(), "governance.not-an-operator", 250, "only operators"),
+            (G::VersionMismatch { given: 1, current: 2 }.into(), "governance.version-mismatch", 251, "sign anew"),
+            (G::ProposalUnknown(id).into(), "governance.proposal-unknown", 252, "07070707"),
+            (G::ProposalExpired { expires: time, time }.into(), "governance.proposal-expired", 253, "propose anew"),
+            (G::AlreadyApproved(did.clone()).into(), "governance.already-approved", 254, "another operator"),
+            (G::AlreadyExecuted(time).into(), "governance.already-executed", 255, "nothing is left"),
+            (G::AlreadyAWriter(did.clone()).into(), "governance.already-a-writer", 256, "already a writer"),
+            (G::NotAWriter(did.clone()).into(), "governance.not-a-writer", 257, "nothing to revoke"),
+            (G::ProposalLapsed { bound: 1, current: 2 }.into(), "governance.proposal-lapsed", 258, "propose anew"),
+            (G::ProposalLife.into(), "governance.proposal-life", 259, "7776000 s"),
+            (G::UnusableDid(did.clone()).into(), "governance.unusable-did", 260, "knows did:key"),
+            (G::KeyInUse(did.clone()).into(), "governance.key-in-use", 261, "a key of its own"),
+            (G::KeyCompromised(did.clone()).into(), "governance.key-compromised", 262, "to a new DID"),
+        ];
+        for (rejection, slug, number, words) in table {
+            assert_eq!(rejection.code(), (slug, number));
+            let message = rejection.to_string();
+            assert!(message.contains(words), "{slug}: {message}");
+        }
+    }
+}

@@ -213,7 +213,7 @@ impl Ledger {
         outcome.map_err(|rejection| rejection.code().0)
     }
 
-    /// An act of an operator, signed with the version in force.
+    /// The governance version in force.
     pub fn version(&self) -> u64 {
         testamur_registry::governance::governance(&self.state).expect("the state in memory is sound").version
     }
