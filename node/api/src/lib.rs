@@ -10,11 +10,24 @@
 //!
 //! The accept loop in [`server`] and the errors in [`problem`] serve the gateway as well.
 
+mod admin;
+mod answer;
+mod app;
 pub mod health;
 pub mod ledger;
 pub mod limits;
+mod metrics;
+mod openapi;
+mod page;
 pub mod problem;
+mod rejections;
+mod request;
+mod routes;
+mod schemas;
 pub mod server;
+pub mod views;
 
+pub use app::{Api, ApiConfig, Node};
 pub use health::Health;
 pub use ledger::{ReadError, Reader, SubmitError, Submitter};
+pub use rejections::{RECORD_CODES, RejectionCode};

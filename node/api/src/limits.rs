@@ -63,3 +63,7 @@ pub const PAGE_ITEMS_MAX: usize = 100;
 pub const PAGE_EPOCHS_MAX: usize = 20;
 /// `Retry-After` of an overloaded server.
 pub const RETRY_AFTER_S: u32 = 2;
+/// Bytes of large answers held at once, until clients have taken them. An entry bundle may have 16 MiB.
+pub const ANSWER_BYTES_IN_FLIGHT_MAX: usize = 256 * 1024 * 1024;
+/// From here on an answer counts as large: what is smaller is bounded by the number of connections.
+pub const LARGE_ANSWER_BYTES: u64 = 64 * 1024;

@@ -88,7 +88,10 @@ kinds! {
 
 /// A problem, ready to be answered.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Content>);
+
+#[derive(Debug, Clone)]
+struct Content {
     status: StatusCode,
     code: Cow<'static, str>,
     title: Cow<'static, str>,
@@ -129,7 +132,7 @@ impl Problem {
     /// A problem of a kind.
     pub fn new(kind: &Kind, detail: impl Into<String>) -> Self {
         let wait = kind.status == StatusCode::SERVICE_UNAVAILABLE || kind.code == NOT_FINAL.code;
-        Self {
+        Self(Box::new(Content {
             status: kind.status,
             code: Cow::Borrowed(kind.code),
             title: Cow::Borrowed(kind.title),
@@ -140,58 +143,61 @@ impl Problem {
             retry_after_s: wait.then_some(RETRY_AFTER_S),
             // What is left of an unread body must not be taken for the next request.
             close: matches!(kind.status.as_u16(), 408 | 411 | 413) || kind.code == BODY.code,
-        }
+        }))
     }
 
     /// A refusal by the ledger's rules, by its stable slug and number.
     pub fn rejection(code: impl Into<Cow<'static, str>>, number: u16, message: impl Into<String>) -> Self {
         let code = code.into();
-        let status = rejection_status(&code, number);
-        let title = Cow::Borrowed("the ledger's rules refuse the record");
-        Self { code, title, number: Some(number), ..Self::new(&Kind { status, ..FAILED }, message) }
+        let mut problem = Self::new(&FAILED, message);
+        problem.0.status = rejection_status(&code, number);
+        problem.0.title = Cow::Borrowed("the ledger's rules refuse the record");
+        problem.0.code = code;
+        problem.0.number = Some(number);
+        problem
     }
 
     /// Names the record that the problem is about.
     #[must_use]
     pub fn with_record(mut self, id: RecordId) -> Self {
-        self.record = Some(id);
+        self.0.record = Some(id);
         self
     }
 
     /// Adds a `Location` header.
     #[must_use]
     pub fn with_location(mut self, location: String) -> Self {
-        self.location = Some(location);
+        self.0.location = Some(location);
         self
     }
 
     /// Sets the `Retry-After` header.
     #[must_use]
     pub fn with_retry_after_s(mut self, seconds: u32) -> Self {
-        self.retry_after_s = Some(seconds);
+        self.0.retry_after_s = Some(seconds);
         self
     }
 
     /// Closes an HTTP/1 connection after the answer.
     #[must_use]
     pub fn closing(mut self) -> Self {
-        self.close = true;
+        self.0.close = true;
         self
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The stable code.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// What is wrong.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// The problem of a body that could not be read, wherever in the chain of errors its cause stands.
@@ -199,11 +205,8 @@ impl Problem {
         match BodyError::find(error) {
             Some(BodyError::TooLarge { max }) => Self::new(&TOO_LARGE, format!("the body has more than {max} bytes")),
             Some(error @ BodyError::Slow) => Self::new(&SLOW_BODY, error.to_string()),
-            Some(error @ BodyError::Broken) | Some(error @ BodyError::Transport(_)) => {
-                tracing::debug!(%error, "body could not be read");
-                Self::new(&BODY, "the body ended before its announced length, or could not be read")
-            }
-            None => Self::new(&BODY, "the body could not be read"),
+            Some(BodyError::Broken) => Self::new(&BODY, "the body ended before its announced length"),
+            Some(BodyError::Transport(_)) | None => Self::new(&BODY, "the body could not be read"),
         }
     }
 }
@@ -237,15 +240,9 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Rejected { code, number, message, id } => {
-                let problem = Self::rejection(code, number, message);
-                match id {
-                    // A client that lost the first answer finds its record there.
-                    Some(id) if problem.status == StatusCode::CONFLICT => {
-                        problem.with_record(id).with_location(format!("/v1/records/{id}"))
-                    }
-                    Some(id) => problem.with_record(id),
-                    None => problem,
-                }
+                let mut problem = Self::rejection(code, number, message);
+                problem.0.record = id;
+                problem
             }
             SubmitError::Busy { reason, retry_after_s } => {
                 Self::new(&POOL_FULL, reason).with_retry_after_s(retry_after_s)
@@ -261,29 +258,30 @@ impl From<SubmitError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let content = *self.0;
         let details = ProblemDetails {
-            r#type: format!("/docs#problem-{}", self.code),
-            title: self.title.into_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            code: self.code.into_owned(),
-            number: self.number,
-            record: self.record.map(|id| id.to_string()),
+            r#type: format!("/docs#problem-{}", content.code),
+            title: content.title.into_owned(),
+            status: content.status.as_u16(),
+            detail: content.detail,
+            code: content.code.into_owned(),
+            number: content.number,
+            record: content.record.map(|id| id.to_string()),
             request_id: RequestId::current().to_string(),
         };
         let body = serde_json::to_vec(&details).expect("strings and numbers serialise");
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = content.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = content.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(location) = self.location.and_then(|l| HeaderValue::try_from(l).ok()) {
+        if let Some(location) = content.location.and_then(|l| HeaderValue::try_from(l).ok()) {
             headers.insert(LOCATION, location);
         }
-        if self.close {
+        if content.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // The layers above see which problem it was, for counting.
