@@ -1,0 +1,64 @@
+//! The registry's state: newest values by key, and the nodes and values of the tree that proves them.
+
+use testamur_registry::tree::{TreeError, TreeStore, TreeUpdate};
+use testamur_registry::{StateError, StateKey, StateReader, WriteSet};
+
+use crate::db::{Batch, Snapshot};
+use crate::error::StoreError;
+use crate::schema::{Column, state_stale_key, state_value_key};
+
+impl StateReader for Snapshot<'_> {
+    type Error = StoreError;
+
+    fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StoreError> {
+        Snapshot::get(self, Column::State, key.as_str().as_bytes())
+    }
+}
+
+impl TreeStore for Snapshot<'_> {
+    type Error = StoreError;
+
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Snapshot::get(self, Column::StateNodes, key)
+    }
+
+    fn value(&self, key_hash: &[u8; 32], max_version: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let newest = state_value_key(key_hash, max_version);
+        Ok(self.floor(Column::StateValues, key_hash, &newest)?.map(|(_, value)| value))
+    }
+}
+
+/// Adds a height's writes to a batch.
+pub(crate) fn put(batch: &mut Batch<'_>, writes: &WriteSet, tree: &TreeUpdate) {
+    for (key, value) in writes.iter() {
+        batch.put(Column::State, key.as_str().as_bytes(), value);
+    }
+    for (key, node) in &tree.nodes {
+        batch.put(Column::StateNodes, key, node);
+    }
+    for (key_hash, version, value) in &tree.values {
+        batch.put(Column::StateValues, &state_value_key(key_hash, *version), value);
+    }
+    for (since, key) in &tree.stale {
+        batch.put(Column::StateStale, &state_stale_key(*since, key), &[]);
+    }
+}
+
+impl From<StateError<StoreError>> for StoreError {
+    fn from(error: StateError<StoreError>) -> Self {
+        match error {
+            StateError::Store(error) => error,
+            StateError::Damaged { key, reason } => Self::damaged(format!("state {key}"), reason),
+        }
+    }
+}
+
+impl From<TreeError<StoreError>> for StoreError {
+    fn from(error: TreeError<StoreError>) -> Self {
+        match error {
+            TreeError::Store(error) => error,
+            TreeError::NoRoot(height) => Self::damaged(format!("state tree, height {height}"), "its root is missing"),
+            TreeError::Damaged(reason) => Self::damaged("state tree", reason),
+        }
+    }
+}

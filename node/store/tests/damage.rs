@@ -1,0 +1,260 @@
+//! Damage: every row of every column, changed or removed, is found by `check` where it is, and no read serves it.
+
+use std::collections::BTreeSet;
+
+use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
+use testamur_primitives::did::Did;
+use testamur_primitives::hash::RecordId;
+use testamur_primitives::record::{Act, Change};
+use testamur_primitives::units::{Height, LogIndex, LogSize, Round, UnixTime};
+use testamur_store::testing::{GENESIS_TIME, TestNetwork, columns, digest, overwrite, raw_rows};
+use testamur_store::{EntryPosition, Ledger, RecordQuery, ScrubPosition, StoreError, Undecided, check};
+
+/// A small ledger with something in every column.
+fn build(network: &TestNetwork, directory: &std::path::Path) -> (Ledger, Vec<RecordId>) {
+    let ledger = network.open(directory, 0).unwrap();
+    let mut ids = network.grow(&ledger, 3, 90);
+    let time = UnixTime(ledger.tip().header.time.0 + 1);
+    let did = Did::key(&testamur_primitives::key::SigningKey::ed25519(&[99; 32]).public_key());
+    let grant =
+        Act::Propose { change: Change::GrantWriter { did }, governance_version: 1, expires: UnixTime(time.0 + 9) };
+    let record = network.record(&network.operator, "grant", time, grant);
+    ids.push(record.record().id());
+    network.commit(&ledger, time, &[record]);
+    let block = ledger.propose(network.validators[0].address, time, &[]).unwrap().block;
+    let (round, proposer) = (Round(0), network.validators[0].address);
+    let undecided = Undecided { round, proposer, value_id: block.value_id(), bytes: block.bytes().clone() };
+    ledger.put_undecided(Height(5), &undecided).unwrap();
+    (ledger, ids)
+}
+
+/// Reads everything that the store serves.
+fn read_all(ledger: &Ledger, ids: &[RecordId]) -> Result<(), StoreError> {
+    let view = ledger.view()?;
+    for id in ids {
+        view.receipt(id)?;
+    }
+    for height in 0..=4 {
+        view.block_bytes(Height(height))?;
+        view.checkpoint(Height(height))?;
+        view.block_ids(Height(height))?;
+    }
+    view.headers(Height(9), 100)?;
+    view.epochs(testamur_primitives::units::Epoch(0), 9)?;
+    for (level, tile, width) in [(0, 0, 256), (0, 1, 15), (1, 0, 1)] {
+        view.tile(level, tile, width)?;
+    }
+    view.entry_bundle(0, 256)?;
+    view.entry_bundle(1, 15)?;
+    for height in 1..=3 {
+        for number in 0..90 {
+            let document = DocumentDigest::new(DigestAlgorithm::Sha2_256, digest(Height(height), number).to_vec());
+            view.notarisations(&document.unwrap(), EntryPosition::default(), 10)?;
+        }
+        let time = Some(UnixTime(GENESIS_TIME.0 + height * 10));
+        view.records(&RecordQuery { time_from: time, limit: 100, ..Default::default() })?;
+    }
+    for writer in 0..2 {
+        let author = Some(Did::key(&TestNetwork::new().writers[writer].public_key()));
+        view.records(&RecordQuery { author, limit: 100, ..Default::default() })?;
+    }
+    for size in [1, 100, 256, 271] {
+        view.consistency(LogSize(size), LogSize(271))?;
+        view.inclusion(LogIndex(size - 1), LogSize(271))?;
+    }
+    for to in 1..=4 {
+        view.history(Height(to - 1), Height(to))?;
+    }
+    ledger.undecided(Height(5))?;
+    Ok(())
+}
+
+/// For a spread of rows of every column: one bit flipped in the value, and the row removed. `check` finds both and
+/// names the column; whatever a read returns, it is never the damaged bytes: it fails with damage.
+#[test]
+fn check_finds_every_changed_and_every_missing_row() {
+    let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+    let (mut ledger, _) = build(&network, directory.path());
+    let mut damaged_columns = BTreeSet::new();
+    for column in columns() {
+        let rows = raw_rows(&ledger, column);
+        assert!(!rows.is_empty(), "{column} is empty");
+        for (key, value) in rows.iter().step_by(rows.len().div_ceil(5)) {
+            let mut cases = vec![None];
+            for place in (0..value.len()).step_by(value.len().div_ceil(3).max(1)) {
+                let mut flipped = value.clone();
+                flipped[place] ^= 0x04;
+                cases.push(Some(flipped));
+            }
+            for case in cases {
+                // Undecided blocks and the node's own mark are this node's alone: nothing says that they must exist.
+                let may_vanish = column == "undecided" || key == b"node";
+                if may_vanish && (case.is_none() || key == b"node") {
+                    continue;
+                }
+                overwrite(&ledger, column, key, case.as_deref());
+                drop(ledger);
+                match check(directory.path(), &network.genesis, |_| ()) {
+                    Ok(report) => {
+                        assert!(!report.is_clean(), "{column} {key:02x?} {}", case.is_none());
+                        let text: String = report.findings.iter().map(|f| format!("{f}\n")).collect();
+                        let names = ["tip", "entries", "height", column];
+                        assert!(names.iter().any(|name| text.contains(name)), "{column} {key:02x?}: {text}");
+                    }
+                    Err(StoreError::Damaged { place, .. }) => assert!(place.contains("tip"), "{place}"),
+                    Err(error) => panic!("{error}"),
+                }
+                damaged_columns.insert(column);
+                // The row is put right again; opening does not repair anything.
+                ledger = reopen(&network, directory.path(), column, key, value);
+            }
+        }
+    }
+    assert_eq!(damaged_columns.len(), columns().len());
+    drop(ledger);
+    assert!(check(directory.path(), &network.genesis, |_| ()).unwrap().is_clean());
+}
+
+/// Opens past damage to mend it: a test's own door, with nothing checked.
+fn reopen(network: &TestNetwork, directory: &std::path::Path, column: &str, key: &[u8], value: &[u8]) -> Ledger {
+    network.mend(directory, 0, column, key, value);
+    network.open(directory, 0).unwrap()
+}
+
+/// Each column damaged while the node runs: whatever reads it stops the node, and nothing is served afterwards.
+#[test]
+fn a_read_that_meets_damage_closes_the_store() {
+    // `state` and its tree are read by execution and proofs, `references` by replay protection, tested below.
+    for column in
+        ["headers", "certificates", "entries", "tiles", "ids", "digests", "authors", "times", "epochs", "undecided"]
+    {
+        let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+        let (ledger, ids) = build(&network, directory.path());
+        read_all(&ledger, &ids).unwrap();
+        for (key, mut value) in raw_rows(&ledger, column) {
+            match value.len() {
+                // Rows that are all key: the key points at something else.
+                0 => {
+                    overwrite(&ledger, column, &key, None);
+                    let mut key = key;
+                    let last = key.len() - 1;
+                    key[last] ^= 0x02;
+                    overwrite(&ledger, column, &key, Some(&[]));
+                }
+                length => {
+                    value[length - 1] ^= 0x02;
+                    overwrite(&ledger, column, &key, Some(&value));
+                }
+            }
+        }
+        let error = read_all(&ledger, &ids).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{column}: {error}");
+        assert!(ledger.health().reason().is_some());
+        assert!(matches!(ledger.view(), Err(StoreError::Closed { .. })), "{column}");
+        assert!(matches!(ledger.undecided(Height(5)), Err(StoreError::Closed { .. })), "{column}");
+    }
+}
+
+#[test]
+fn damaged_state_or_replay_rows_are_never_a_verdict_on_a_block() {
+    for column in ["state", "state-nodes", "references", "ids"] {
+        let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+        let (ledger, _) = build(&network, directory.path());
+        for (key, mut value) in raw_rows(&ledger, column) {
+            value[0] ^= 0x01;
+            overwrite(&ledger, column, &key, Some(&value));
+        }
+        let time = UnixTime(ledger.tip().header.time.0 + 1);
+        let again = network.notarise(0, "r-1-0", time, [7; 32]);
+        let same = network.notarise(0, "r-1-0", UnixTime(GENESIS_TIME.0 + 10), digest(Height(1), 0));
+        let records = if column == "ids" { vec![same] } else { vec![again] };
+        let error = ledger.propose(network.validators[0].address, time, &records).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }) && error.is_fatal(), "{column}: {error}");
+        assert!(matches!(ledger.view(), Err(StoreError::Closed { .. })));
+    }
+}
+
+#[test]
+fn the_scrub_finds_what_no_request_touches() {
+    for column in
+        ["headers", "certificates", "entries", "tiles", "ids", "digests", "authors", "times", "state", "state-nodes"]
+    {
+        let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+        let (ledger, _) = build(&network, directory.path());
+        let rows = raw_rows(&ledger, column);
+        // The newest tree nodes are the ones in use.
+        let (key, _) = if column == "state-nodes" { rows.last().unwrap() } else { &rows[rows.len() / 2] };
+        overwrite(&ledger, column, key, None);
+        let mut position = ScrubPosition::default();
+        let error = loop {
+            match ledger.scrub_step(&position) {
+                Ok(next) if next.rounds > 0 && next.state.is_none() => panic!("{column}: nothing found"),
+                Ok(next) => position = next,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Damaged { .. }), "{column}: {error}");
+        assert!(matches!(ledger.scrub_step(&position), Err(StoreError::Closed { .. })));
+    }
+}
+
+/// Rows that the ledger does not make are found, too.
+#[test]
+fn check_names_rows_that_nothing_explains() {
+    for column in ["ids", "digests", "times", "headers", "certificates", "state", "tiles", "epochs", "entries"] {
+        let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+        let (ledger, _) = build(&network, directory.path());
+        let (mut key, value) = raw_rows(&ledger, column).pop().unwrap();
+        let place = if column == "entries" || column == "tiles" { key.len() - 3 } else { 3 };
+        key[place] ^= 0x40;
+        overwrite(&ledger, column, &key, Some(&value));
+        drop(ledger);
+        let report = check(directory.path(), &network.genesis, |_| ()).unwrap();
+        assert!(report.findings.iter().any(|f| f.place.contains(column)), "{column}: {:?}", report.findings);
+    }
+}
+
+/// INV-STORE-3: a file of the directory with a flipped bit is refused at open, found by check, or harmless.
+#[test]
+fn flipped_bits_in_table_files_are_never_silent() {
+    let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+    let (ledger, ids) = build(&network, directory.path());
+    let tip = ledger.tip();
+    ledger.compact().unwrap();
+    drop(ledger);
+    let files: Vec<_> = std::fs::read_dir(directory.path().join("db"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "sst"))
+        .collect();
+    assert!(files.len() >= 10, "{}", files.len());
+    let (mut refused, mut found) = (0, 0);
+    for (number, file) in files.iter().enumerate() {
+        let bytes = std::fs::read(file).unwrap();
+        for share in [1, 4, 7] {
+            let mut flipped = bytes.clone();
+            let place = bytes.len() * share / 10 + number;
+            flipped[place] ^= 1 << (number % 8);
+            std::fs::write(file, &flipped).unwrap();
+            match network.open(directory.path(), 0) {
+                Err(error) => {
+                    assert!(error.is_fatal(), "{error}");
+                    refused += 1;
+                }
+                Ok(ledger) => {
+                    assert_eq!(ledger.tip().hash, tip.hash);
+                    let read = read_all(&ledger, &ids);
+                    drop(ledger);
+                    let checked = check(directory.path(), &network.genesis, |_| ());
+                    if read.is_err() || !checked.is_ok_and(|report| report.is_clean()) {
+                        found += 1;
+                    }
+                }
+            }
+            std::fs::write(file, &bytes).unwrap();
+        }
+    }
+    // Some bytes of a table file are never read: properties, padding.
+    assert!(refused + found > files.len(), "{refused} refused, {found} found, {} files", files.len());
+    assert!(check(directory.path(), &network.genesis, |_| ()).unwrap().is_clean());
+}
