@@ -114,11 +114,14 @@ impl ClientError {
 
     /// Whether the request may have had its effect although there is no good answer.
     ///
-    /// A 504 says that the server took the request and did not see its end; 500 and 502 say nothing, so they count too.
+    /// A 504 says that the server took the request and did not see its end, as does `request.timeout`; 500 and 502 say
+    /// nothing, so they count too.
     pub fn may_have_taken_effect(&self) -> bool {
         match self {
             Self::Interrupted { .. } | Self::BadAnswer { .. } => true,
-            Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
+            Self::Refused { problem, .. } => {
+                matches!(problem.status, 500 | 502 | 504) || problem.code == "request.timeout"
+            }
             Self::Address { .. } | Self::Setup(_) | Self::Unreachable { .. } | Self::Document(_) => false,
         }
     }

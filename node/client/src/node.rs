@@ -10,7 +10,7 @@ use testamur_primitives::limits::{NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, RECORD_BYTE
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
-use testamur_primitives::units::{Height, LogSize};
+use testamur_primitives::units::{Height, LogSize, UnixTime};
 
 use crate::error::ClientError;
 use crate::limits::{ANSWER_BYTES_MAX, REQUEST_TIMEOUT};
@@ -35,8 +35,21 @@ pub struct Network {
     pub genesis: GenesisHash,
     /// Origin.
     pub origin: String,
-    /// Newest height.
+}
+
+/// What a node says of itself; only what clients act on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Its newest height.
     pub height: Height,
+    /// That height's time.
+    pub time: UnixTime,
+    /// Records in its log.
+    pub log_size: LogSize,
 }
 
 /// A consistency proof between two sizes of the log.
@@ -59,13 +72,12 @@ pub struct Node {
 #[derive(Deserialize)]
 struct SubmitAnswer {
     id: RecordId,
-    status: SubmitStatus,
+    state: SubmitState,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum SubmitStatus {
-    #[serde(alias = "accepted")]
+enum SubmitState {
     Queued,
     Final,
 }
@@ -97,9 +109,9 @@ impl Node {
         if answer.id != record.id() {
             return Err(self.server.unexpected("it names another record than the one sent"));
         }
-        Ok(match answer.status {
-            SubmitStatus::Final => Submitted::Final,
-            SubmitStatus::Queued => Submitted::Queued,
+        Ok(match answer.state {
+            SubmitState::Final => Submitted::Final,
+            SubmitState::Queued => Submitted::Queued,
         })
     }
 
@@ -121,9 +133,16 @@ impl Node {
         Receipt::decode(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
     }
 
-    /// Which network the node says it is of, and how far it is.
+    /// Which network the node says it is of.
     pub async fn network(&self) -> Result<Network, ClientError> {
         let request = self.server.get("v1/network").header(ACCEPT, "application/json");
+        let answer = self.server.success(request, REQUEST_TIMEOUT, ANSWER_BYTES_MAX).await?;
+        self.server.json(&answer)
+    }
+
+    /// How the node is, and how far.
+    pub async fn status(&self) -> Result<NodeStatus, ClientError> {
+        let request = self.server.get("v1/status").header(ACCEPT, "application/json");
         let answer = self.server.success(request, REQUEST_TIMEOUT, ANSWER_BYTES_MAX).await?;
         self.server.json(&answer)
     }

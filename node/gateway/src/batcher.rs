@@ -1,0 +1,245 @@
+//! Requests that come together share a record.
+//!
+//! The first request opens a window; those that come before it closes join it. Then, for the window:
+//! - all salted documents go under one `notarise-batch` record, also when there is only one: one way for all, and the
+//!   record of a single document does not even show its digest's algorithm;
+//! - plain digests go into `notarise` records, one for each algorithm and 512 entries, because only entries of such
+//!   records are found by hash.
+//!
+//! INV-GATEWAY-1: a request lies under one record as a whole, so its documents become final together or not at all.
+//!
+//! A caller that goes away before its window closes is left out. One that goes away later has its record made without
+//! a receipt being handed out: a salted commitment that nobody can open, which states nothing.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use testamur_client::batch::{Batch, Documents, PlainList};
+use testamur_client::cut::{Cut, CutError};
+use testamur_client::notary::{Notary, NotaryError, Pending, Signed};
+use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
+use testamur_primitives::hash::RecordId;
+use testamur_primitives::limits::NOTARISE_ENTRIES_MAX;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::limits::{BATCH_DOCUMENTS_MAX, DOCUMENTS_IN_FLIGHT_MAX, UPLOADS_MAX, WINDOWS_IN_FLIGHT_MAX};
+use crate::problem::{BUSY, GatewayProblem, STOPPING};
+
+/// One request's documents under a final record.
+#[derive(Debug)]
+pub struct Notarised {
+    cut: Arc<Cut>,
+    signed: Arc<Signed>,
+    range: Range<u64>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Notarised {
+    /// The record.
+    pub fn record(&self) -> RecordId {
+        self.signed.id()
+    }
+
+    /// How many documents.
+    pub fn count(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// The receipt of one of this request's documents.
+    pub fn receipt(&self, place: u64) -> Result<Vec<u8>, CutError> {
+        assert!(place < self.count(), "a request asks for receipts of its own documents only");
+        let opening = self.signed.documents().opening(self.range.start + place).expect("the range lies in the record");
+        self.cut.receipt(opening)
+    }
+}
+
+/// Why a request was not notarised, or is not known to be.
+#[derive(Debug)]
+pub struct Failed {
+    error: Arc<NotaryError>,
+    pending: Option<Pending>,
+}
+
+impl From<Failed> for GatewayProblem {
+    fn from(failed: Failed) -> Self {
+        Self::of_notary(&failed.error, failed.pending)
+    }
+}
+
+type Reply = oneshot::Sender<Result<Notarised, Failed>>;
+
+/// A request's documents, waiting for their window to close.
+struct Submission {
+    digests: Vec<DocumentDigest>,
+    form: Form,
+    room: OwnedSemaphorePermit,
+    reply: Reply,
+}
+
+/// Takes documents; a task behind it makes records of them.
+#[derive(Debug, Clone)]
+pub struct Batcher {
+    queue: mpsc::Sender<Submission>,
+    room: Arc<Semaphore>,
+}
+
+impl Batcher {
+    /// Starts the task. It ends when every `Batcher` is dropped and the last record has its outcome.
+    pub fn start(notary: Arc<Notary>, window: Duration) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, submissions) = mpsc::channel(UPLOADS_MAX);
+        let room = Arc::new(Semaphore::new(DOCUMENTS_IN_FLIGHT_MAX));
+        let task = tokio::spawn(run(submissions, notary, window));
+        (Self { queue, room }, task)
+    }
+
+    /// Notarises the documents of one request under one record, and waits until that is final.
+    pub async fn notarise(&self, digests: Vec<DocumentDigest>, form: Form) -> Result<Notarised, GatewayProblem> {
+        if form == Form::Digest {
+            // Refused here already, so that one request's mistake is not another's.
+            PlainList::new(digests.clone()).map_err(|error| GatewayProblem::of_notary(&error.into(), None))?;
+        }
+        let count = u32::try_from(digests.len()).unwrap_or(u32::MAX);
+        let busy = || GatewayProblem::new(&BUSY, "too many documents are under way; nothing was notarised");
+        let room = Arc::clone(&self.room).try_acquire_many_owned(count).map_err(|_| busy())?;
+        let (reply, answer) = oneshot::channel();
+        let stopping = || GatewayProblem::new(&STOPPING, "the gateway is about to end; nothing was notarised");
+        self.queue.try_send(Submission { digests, form, room, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => busy(),
+            mpsc::error::TrySendError::Closed(_) => stopping(),
+        })?;
+        Ok(answer.await.map_err(|_| stopping())??)
+    }
+}
+
+/// Submissions that will share records.
+#[derive(Default)]
+struct Window {
+    documents: usize,
+    salted: Vec<Submission>,
+    plain: BTreeMap<DigestAlgorithm, Vec<Vec<Submission>>>,
+}
+
+impl Window {
+    fn has_room_for(&self, submission: &Submission) -> bool {
+        self.documents + submission.digests.len() <= BATCH_DOCUMENTS_MAX
+    }
+
+    fn push(&mut self, submission: Submission) {
+        self.documents += submission.digests.len();
+        if submission.form == Form::Commitment {
+            self.salted.push(submission);
+            return;
+        }
+        let algorithm = submission.digests[0].algorithm();
+        let groups = self.plain.entry(algorithm).or_default();
+        let entries = |group: &[Submission]| group.iter().map(|other| other.digests.len()).sum::<usize>();
+        match groups.last_mut().filter(|group| entries(group) + submission.digests.len() <= NOTARISE_ENTRIES_MAX) {
+            Some(group) => group.push(submission),
+            None => groups.push(vec![submission]),
+        }
+    }
+
+    fn into_groups(self) -> impl Iterator<Item = Vec<Submission>> {
+        let plain = self.plain.into_values().flatten();
+        Some(self.salted).filter(|salted| !salted.is_empty()).into_iter().chain(plain)
+    }
+}
+
+/// Fills one window after the other; each is sent by tasks of its own.
+async fn run(mut submissions: mpsc::Receiver<Submission>, notary: Arc<Notary>, length: Duration) {
+    let in_flight = Arc::new(Semaphore::new(WINDOWS_IN_FLIGHT_MAX));
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut left_over = None;
+    loop {
+        // While the network is slow no window closes, and the next one takes all that has come in the meantime.
+        let permit = Arc::clone(&in_flight).acquire_owned().await.expect("the semaphore is never closed");
+        let first = match left_over.take() {
+            Some(submission) => submission,
+            None => match submissions.recv().await {
+                Some(submission) => submission,
+                None => break,
+            },
+        };
+        let mut window = Window::default();
+        window.push(first);
+        let closes = Instant::now() + length;
+        while let Ok(Some(submission)) = timeout_at(closes, submissions.recv()).await {
+            if !window.has_room_for(&submission) {
+                left_over = Some(submission);
+                break;
+            }
+            window.push(submission);
+        }
+        let permit = Arc::new(permit);
+        for group in window.into_groups() {
+            let (notary, permit) = (Arc::clone(&notary), Arc::clone(&permit));
+            tasks.spawn(async move {
+                notarise_group(&notary, group).await;
+                drop(permit);
+            });
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// One record for a group, and each request's part of it.
+async fn notarise_group(notary: &Arc<Notary>, group: Vec<Submission>) {
+    let began = Instant::now();
+    let mut group: Vec<_> = group.into_iter().filter(|submission| !submission.reply.is_closed()).collect();
+    let Some(form) = group.first().map(|submission| submission.form) else { return };
+    let mut digests = Vec::new();
+    let mut ranges = Vec::new();
+    for submission in &mut group {
+        let start = digests.len() as u64;
+        digests.append(&mut submission.digests);
+        ranges.push(start..digests.len() as u64);
+    }
+    let count = digests.len();
+    let signer = Arc::clone(notary);
+    let sign = move || {
+        let documents = match form {
+            Form::Commitment => Documents::Batch(Batch::salted(digests)?),
+            Form::Digest => Documents::Plain(PlainList::new(digests)?),
+        };
+        signer.sign(documents, None)
+    };
+    // A tree of 10,000 documents takes some milliseconds: not on the threads that serve connections.
+    let signed = match tokio::task::spawn_blocking(sign).await.expect("signing does not panic") {
+        Ok(signed) => Arc::new(signed),
+        Err(error) => {
+            tracing::error!(%error, documents = count, "record could not be signed");
+            let error = Arc::new(error);
+            for submission in group {
+                let _ = submission.reply.send(Err(Failed { error: Arc::clone(&error), pending: None }));
+            }
+            return;
+        }
+    };
+    let record = signed.id();
+    match notary.finalise(&signed).await {
+        Ok(cut) => {
+            let (height, ms) = (cut.facts().height.0, began.elapsed().as_millis() as u64);
+            tracing::info!(%record, documents = count, requests = group.len(), height, ms, "record final");
+            let cut = Arc::new(cut);
+            for (submission, range) in group.into_iter().zip(ranges) {
+                let Submission { room, reply, .. } = submission;
+                let notarised = Notarised { cut: Arc::clone(&cut), signed: Arc::clone(&signed), range, _room: room };
+                // A caller that is gone by now has no receipt; nobody else can use it.
+                let _ = reply.send(Ok(notarised));
+            }
+        }
+        Err(error) => {
+            let uncertain = error.may_have_taken_effect();
+            tracing::warn!(%record, documents = count, requests = group.len(), uncertain, %error, "record not final");
+            let error = Arc::new(NotaryError::Finalise(error));
+            for (submission, range) in group.into_iter().zip(ranges) {
+                let pending = uncertain.then(|| signed.pending(range));
+                let _ = submission.reply.send(Err(Failed { error: Arc::clone(&error), pending }));
+            }
+        }
+    }
+}

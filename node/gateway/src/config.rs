@@ -1,0 +1,96 @@
+//! What a gateway is started with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use testamur_api::server::Tls;
+use testamur_client::limits::FINAL_TIMEOUT;
+use testamur_primitives::key::SigningKey;
+use testamur_primitives::trust::TrustFile;
+
+use crate::limits::{BATCH_WINDOW_DEFAULT, BATCH_WINDOW_MAX, HOSTS_MAX};
+use crate::tokens::Tokens;
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No token at all.
+    #[error("the gateway has no token: nobody could call it; make one first")]
+    NoToken,
+    /// Too long a window.
+    #[error("the batch window is at most {} s", BATCH_WINDOW_MAX.as_secs())]
+    Window,
+    /// A host that is no `host` or `host:port`.
+    #[error("allowed host {0:?} is not host or host:port, in lower case")]
+    Host(String),
+    /// Too many hosts.
+    #[error("at most {HOSTS_MAX} allowed hosts")]
+    Hosts,
+}
+
+/// A gateway's configuration.
+#[derive(Debug)]
+pub struct GatewayConfig {
+    /// Where it listens; port 0 chooses one.
+    pub listen: SocketAddr,
+    /// TLS, if it does not stand behind something that speaks it.
+    pub tls: Option<Tls>,
+    /// Names by which callers may address it (`host` or `host:port`), besides those that follow from `listen`.
+    pub allowed_hosts: Vec<String>,
+    /// Addresses of nodes, in order of preference.
+    pub nodes: Vec<String>,
+    /// PEM files' contents with root certificates for nodes, besides the operating system's.
+    pub node_roots_pem: Vec<Vec<u8>>,
+    /// The author's key.
+    pub author: SigningKey,
+    /// Who may call.
+    pub tokens: Tokens,
+    /// The network, and what its receipts are verified with.
+    pub trust: Arc<TrustFile>,
+    /// How long a request waits for others to share its record.
+    pub batch_window: Duration,
+    /// How long a record is waited for to be final.
+    pub final_timeout: Duration,
+}
+
+impl GatewayConfig {
+    /// A configuration with the default times, no TLS and no further hosts.
+    pub fn new(listen: SocketAddr, nodes: Vec<String>, author: SigningKey, tokens: Tokens, trust: TrustFile) -> Self {
+        Self {
+            listen,
+            tls: None,
+            allowed_hosts: Vec::new(),
+            nodes,
+            node_roots_pem: Vec::new(),
+            author,
+            tokens,
+            trust: Arc::new(trust),
+            batch_window: BATCH_WINDOW_DEFAULT,
+            final_timeout: FINAL_TIMEOUT,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.tokens.entries().is_empty() {
+            return Err(ConfigError::NoToken);
+        }
+        if self.batch_window > BATCH_WINDOW_MAX {
+            return Err(ConfigError::Window);
+        }
+        if self.allowed_hosts.len() > HOSTS_MAX {
+            return Err(ConfigError::Hosts);
+        }
+        let is_host = |host: &String| {
+            !host.is_empty()
+                && host.len() <= 260
+                && host.bytes().all(|b| {
+                    b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']')
+                })
+        };
+        match self.allowed_hosts.iter().find(|host| !is_host(host)) {
+            Some(host) => Err(ConfigError::Host(host.clone())),
+            None => Ok(()),
+        }
+    }
+}

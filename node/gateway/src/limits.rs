@@ -1,0 +1,60 @@
+//! Every bound of the gateway, each with its reason.
+
+use std::time::Duration;
+
+/// How long a request waits for others to share its record. Far below the time to finality, so nobody notices it; long
+/// enough that callers who come together cost one signature and one record.
+pub const BATCH_WINDOW_DEFAULT: Duration = Duration::from_millis(20);
+/// Longest window that a configuration may ask for: callers wait this long on an idle gateway.
+pub const BATCH_WINDOW_MAX: Duration = Duration::from_secs(10);
+/// Documents after which a window closes early: the largest request fits, and a tree of this size takes milliseconds.
+pub const BATCH_DOCUMENTS_MAX: usize = 10_000;
+/// Digests of one `POST /v1/hashes`: the openings of an unknown outcome then stay below 16 MiB of JSON.
+pub const HASHES_MAX: usize = 10_000;
+/// Bytes of the JSON of `POST /v1/hashes`: 10,000 objects with a SHA-512 digest in hexadecimal are 1.7 MB.
+pub const HASHES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the JSON of `POST /v1/receipts`: 10,000 openings of about 1.3 KB.
+pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Files of one multipart request: a folder dropped by a person. Programs send digests.
+pub const FILES_MAX: usize = 1_000;
+/// Bytes that a multipart reader may hold back: a part's headers, or the search for a boundary. Without this bound a
+/// part's headers could grow for ever.
+pub const MULTIPART_BUFFER_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of headers that a part may have besides: a long file name in percent encoding.
+pub const MULTIPART_PART_BYTES: u64 = 2048;
+/// Time between two pieces of a body: a mobile line's pause.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// After this grace a body must have come at [`BODY_BYTES_PER_S_MIN`] on average: a byte every 29 s would hold a place
+/// for ever.
+pub const BODY_GRACE: Duration = Duration::from_secs(60);
+/// Slowest body that is waited for: a tenth of the slowest useful line.
+pub const BODY_BYTES_PER_S_MIN: u64 = 1024;
+/// Requests with documents at once, of all callers: each holds at most about 1.5 MiB of buffers.
+pub const UPLOADS_MAX: usize = 256;
+/// Kibibytes of JSON bodies in memory at once, of all callers: 64 MiB of text, about three times that once parsed.
+pub const JSON_KIB_IN_FLIGHT_MAX: usize = 64 * 1024;
+/// Documents between their digest and their receipt, of all callers: about 600 bytes each, 120 MB at most.
+pub const DOCUMENTS_IN_FLIGHT_MAX: usize = 200_000;
+/// Windows whose records are on their way at once. When all are taken the next window stays open and grows, which is
+/// what a slow network needs.
+pub const WINDOWS_IN_FLIGHT_MAX: usize = 16;
+/// How long a record is looked for on `POST /v1/receipts`: the caller waited before.
+pub const RESUME_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `GET /v1/status` waits for a node.
+pub const STATUS_TIMEOUT: Duration = Duration::from_secs(4);
+/// Tokens in a file: one a calling system, and each is compared with every time.
+pub const TOKENS_MAX: usize = 1_024;
+/// Bytes of a tokens file: 1,024 entries of about 200 bytes.
+pub const TOKENS_BYTES_MAX: u64 = 512 * 1024;
+/// Characters of an `Authorization` header that are looked at: a token has 43.
+pub const AUTHORIZATION_CHARS_MAX: usize = 256;
+/// Hosts that a configuration may name.
+pub const HOSTS_MAX: usize = 256;
+/// Age at which a connection is told to end: an upload of any size must fit, and 24 hours are 1 TB at 100 Mbit/s.
+pub const CONNECTION_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// Connections at once: callers are a few back offices, each with a pool.
+pub const CONNECTIONS_MAX: usize = 1_024;
+/// Requests at once; those beyond [`UPLOADS_MAX`] are refused with a reason after their token is checked.
+pub const REQUESTS_MAX: usize = 1_024;
+/// Time that running requests get when the gateway stops: what is signed should get its receipt.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);

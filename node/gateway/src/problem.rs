@@ -1,0 +1,183 @@
+//! The gateway's errors as RFC 9457 problem details. Codes are stable; what is said never shows a file's name.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use testamur_api::problem::{Kind, Problem, ProblemDetails};
+use testamur_client::batch::BatchError;
+use testamur_client::nodes::FinaliseError;
+use testamur_client::notary::{NotaryError, Pending};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal, $description:literal;)*) => {
+        $($(#[$doc])* pub const $name: Kind =
+            Kind { code: $code, status: StatusCode::$status, title: $title, description: $description };)*
+        /// Every kind of problem of the gateway itself; codes of the HTTP server (`request.*`) stand beside these.
+        pub const KINDS: &[Kind] = &[$($name),*];
+    };
+}
+
+kinds! {
+    /// No token.
+    TOKEN_MISSING = "gateway.token-missing", UNAUTHORIZED, "token missing", "Send the token as `Authorization: Bearer <token>`.";
+    /// An unknown token.
+    TOKEN_WRONG = "gateway.token-wrong", UNAUTHORIZED, "token not known", "The token is not one of this gateway's. Ask its operator for one.";
+    /// A web page of another origin.
+    CROSS_SITE = "gateway.cross-site", FORBIDDEN, "cross-site call", "A web page of another origin made the browser call. The gateway answers back offices, not foreign pages.";
+    /// A host that is not the gateway's.
+    FOREIGN_HOST = "gateway.foreign-host", MISDIRECTED_REQUEST, "foreign host", "The Host header does not name this gateway. Its operator can allow further names.";
+    /// A field or part that the gateway does not take.
+    MULTIPART = "gateway.multipart", BAD_REQUEST, "malformed multipart body", "The body is not a multipart form with one or more files in fields named `file`.";
+    /// Nothing in it.
+    EMPTY_DOCUMENT = "gateway.empty-document", BAD_REQUEST, "empty document", "A document of no bytes is nearly always a mistake. Who means it sends its digest to /v1/hashes.";
+    /// More files than a request takes.
+    TOO_MANY_FILES = "gateway.too-many-files", PAYLOAD_TOO_LARGE, "too many files", "Send fewer files in one request, or digests to /v1/hashes.";
+    /// More digests than a request takes.
+    TOO_MANY_HASHES = "gateway.too-many-hashes", PAYLOAD_TOO_LARGE, "too many hashes", "Send fewer digests in one request. Requests that come together share a record anyway.";
+    /// No digests.
+    NO_HASHES = "gateway.no-hashes", BAD_REQUEST, "no hashes", "The array holds no digest.";
+    /// A digest that is none.
+    HASH = "gateway.hash", BAD_REQUEST, "malformed hash", "An element is not a digest in hexadecimal or base64url of the length of its algorithm.";
+    /// Not JSON of the expected shape.
+    JSON = "gateway.json", BAD_REQUEST, "malformed JSON", "The body is not the JSON that the route takes.";
+    /// Plain digests that do not fit into one record.
+    PUBLIC = "gateway.public", BAD_REQUEST, "plain digests do not fit into one record", "Plain digests of one request go into one record: at most 512, of one algorithm.";
+    /// Too much at once.
+    BUSY = "gateway.busy", SERVICE_UNAVAILABLE, "gateway busy", "The gateway has as much to do as it takes. Nothing was notarised; try again after Retry-After seconds.";
+    /// The gateway ends.
+    STOPPING = "gateway.stopping", SERVICE_UNAVAILABLE, "gateway stopping", "The gateway is about to end. Nothing was notarised.";
+    /// No node.
+    NODE_UNREACHABLE = "gateway.node-unreachable", SERVICE_UNAVAILABLE, "no node can be reached", "No node of the network can be reached. Nothing was notarised; try again later.";
+    /// No node takes records.
+    NODE_NOT_READY = "gateway.node-not-ready", SERVICE_UNAVAILABLE, "no node takes records", "The nodes in reach take no records now, for instance because there is no quorum. Nothing was notarised.";
+    /// The ledger refuses the record.
+    RECORD_REFUSED = "gateway.record-refused", BAD_GATEWAY, "the ledger refused the record", "The network's rules refuse this gateway's record, for instance because its author has no writer role. Nothing was notarised; the gateway's operator must act.";
+    /// Not known whether it is final.
+    OUTCOME_UNKNOWN = "gateway.outcome-unknown", GATEWAY_TIMEOUT, "not final in time", "The record was sent and not seen final in time. It may still become final until `pending.expires`: keep this answer and send it to POST /v1/receipts. Sending the documents again is safe too and makes another record.";
+    /// It never will be.
+    RECORD_EXPIRED = "gateway.record-expired", GONE, "record expired", "The record was not seen final, and its time to enter the ledger is over. Send the documents again.";
+    /// A receipt that does not verify.
+    RECEIPT_REFUSED = "gateway.receipt-refused", BAD_GATEWAY, "the node's receipt does not verify", "A node reports the record final, but its receipt does not verify against the trust file. Keep this answer; the gateway's operator must act.";
+    /// Openings that are not of the record.
+    OPENING = "gateway.opening", BAD_REQUEST, "openings of another record", "The openings sent do not show documents of the record.";
+    /// The gateway failed.
+    FAILED = "gateway.failed", INTERNAL_SERVER_ERROR, "internal error", "The gateway failed. Nothing was notarised. Quote the request id when you report it.";
+}
+
+/// A problem, and what the caller must keep when the outcome is unknown (INV-GATEWAY-2).
+#[derive(Debug, Clone)]
+pub struct GatewayProblem {
+    problem: Problem,
+    pending: Option<Pending>,
+}
+
+/// A problem's JSON with the openings of its documents.
+#[derive(Serialize)]
+struct PendingDetails {
+    #[serde(flatten)]
+    details: ProblemDetails,
+    pending: Pending,
+}
+
+impl GatewayProblem {
+    /// A problem of a kind.
+    pub fn new(kind: &Kind, detail: impl Into<String>) -> Self {
+        Problem::new(kind, detail).into()
+    }
+
+    /// Adds what the caller must keep.
+    #[must_use]
+    pub fn with_pending(mut self, pending: Pending) -> Self {
+        self.pending = Some(pending);
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.problem.status()
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        self.problem.code()
+    }
+
+    /// Why documents were not notarised. `pending` belongs to the documents of one caller.
+    pub fn of_notary(error: &NotaryError, pending: Option<Pending>) -> Self {
+        let new = |kind: &Kind, detail: String| Problem::new(kind, detail);
+        let (problem, keep) = match error {
+            NotaryError::Finalise(error) => match error {
+                FinaliseError::Unreachable(_) => (
+                    new(&NODE_UNREACHABLE, "no node of the network can be reached; nothing was notarised".into()),
+                    false,
+                ),
+                FinaliseError::Busy { problem, .. } => {
+                    let detail = format!("nothing was notarised; a node says: {}", problem.message());
+                    (new(&NODE_NOT_READY, detail), false)
+                }
+                FinaliseError::Refused { problem, .. } => {
+                    let detail =
+                        format!("nothing was notarised; the ledger says: {} ({})", problem.message(), problem.code);
+                    (new(&RECORD_REFUSED, detail), false)
+                }
+                FinaliseError::Unknown { id, .. } => {
+                    let detail = format!(
+                        "record {id} was sent and not seen final in time: the network may have no quorum. It may still \
+                         become final; keep this answer and send it to POST /v1/receipts"
+                    );
+                    (new(&OUTCOME_UNKNOWN, detail).with_record(*id), true)
+                }
+                FinaliseError::Receipt { id, error, .. } => {
+                    let detail = format!("record {id} is reported final, but {error}");
+                    (new(&RECEIPT_REFUSED, detail).with_record(*id), true)
+                }
+            },
+            NotaryError::Batch(error @ (BatchError::TooMany(_) | BatchError::Mixed(..))) => {
+                (new(&PUBLIC, format!("{error}; nothing was notarised")), false)
+            }
+            NotaryError::Opening(error) => (new(&OPENING, error.to_string()), false),
+            NotaryError::Batch(_) | NotaryError::Author(_) | NotaryError::Network => {
+                (new(&FAILED, "the gateway could not sign the record; nothing was notarised".into()), false)
+            }
+        };
+        Self { problem, pending: pending.filter(|_| keep) }
+    }
+}
+
+impl From<Problem> for GatewayProblem {
+    fn from(problem: Problem) -> Self {
+        Self { problem, pending: None }
+    }
+}
+
+impl IntoResponse for GatewayProblem {
+    fn into_response(self) -> Response {
+        let status = self.problem.status();
+        let mut response = self.problem.into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"testamur-gateway\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        let Some(pending) = self.pending else { return response };
+        let Some(details) = response.extensions().get::<ProblemDetails>().cloned() else { return response };
+        let body = serde_json::to_vec(&PendingDetails { details, pending }).expect("strings and numbers serialise");
+        response.headers_mut().remove(CONTENT_LENGTH);
+        response.map(|_| Body::from(body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_well_formed() {
+        let mut codes: Vec<_> = KINDS.iter().map(|kind| kind.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), KINDS.len());
+        assert!(KINDS.iter().all(|kind| kind.code.starts_with("gateway.")));
+    }
+}

@@ -1,0 +1,257 @@
+//! The routes, and the order of their checks: host and site, token, room, body, ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::HttpBody as _;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router, middleware};
+use serde::{Deserialize, Serialize};
+use testamur_api::problem::{self as http, Problem};
+use testamur_client::author::now;
+use testamur_client::nodes::FinaliseError;
+use testamur_client::notary::{Notary, NotaryError, Pending};
+use testamur_primitives::codec;
+use testamur_primitives::commitment::{DigestAlgorithm, Form};
+use testamur_primitives::hash::GenesisHash;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::batcher::Batcher;
+use crate::guard::{Caller, Guard, allow_host_and_site, require_token};
+use crate::limits::{
+    FILES_MAX, HASHES_BYTES_MAX, HASHES_MAX, JSON_KIB_IN_FLIGHT_MAX, PENDING_BYTES_MAX, RESUME_TIMEOUT, STATUS_TIMEOUT,
+    UPLOADS_MAX,
+};
+use crate::problem::{BUSY, GatewayProblem, JSON, RECORD_EXPIRED};
+use crate::{answer, hashes, openapi, upload};
+
+struct App {
+    notary: Arc<Notary>,
+    batcher: Batcher,
+    uploads: Semaphore,
+    /// Kibibytes of JSON bodies that may be in memory at once.
+    json_room: Semaphore,
+    batch_window: Duration,
+}
+
+type Answer = Result<Response, GatewayProblem>;
+
+/// All routes of a gateway.
+pub fn router(guard: Arc<Guard>, notary: Arc<Notary>, batcher: Batcher, batch_window: Duration) -> Router {
+    let app = Arc::new(App {
+        notary,
+        batcher,
+        uploads: Semaphore::new(UPLOADS_MAX),
+        json_room: Semaphore::new(JSON_KIB_IN_FLIGHT_MAX),
+        batch_window,
+    });
+    let with_token = Router::new()
+        .route("/v1/documents", post(documents))
+        .route("/v1/hashes", post(hashes_route))
+        .route("/v1/receipts", post(receipts))
+        .route("/v1/status", get(status))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&guard), require_token))
+        .with_state(app);
+    with_token
+        .route("/v1/openapi.json", get(openapi_json))
+        .route("/docs", get(docs))
+        .method_not_allowed_fallback(async || {
+            GatewayProblem::from(Problem::new(&http::METHOD, "the route has other methods: see the Allow header"))
+        })
+        .fallback(async || {
+            GatewayProblem::from(Problem::new(&http::UNKNOWN_ROUTE, "no route has this path: see /docs"))
+        })
+        .layer(middleware::from_fn_with_state(guard, allow_host_and_site))
+        // A load balancer knows no host name and has no token; it learns that the process runs, and nothing else.
+        .route("/livez", get(async || "alive\n"))
+}
+
+/// The query of the notarising routes.
+struct Options {
+    algorithm: DigestAlgorithm,
+    form: Form,
+}
+
+impl Options {
+    fn of(request: &Request) -> Result<Self, GatewayProblem> {
+        let refuse = |detail: String| GatewayProblem::from(Problem::new(&http::QUERY, detail));
+        let (mut algorithm, mut form) = (None, None);
+        for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let doubled = match pair.split_once('=').unwrap_or((pair, "")) {
+                ("alg", name) => {
+                    let known = DigestAlgorithm::from_name(name).ok_or_else(|| {
+                        let names: Vec<_> = DigestAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+                        refuse(format!("alg is one of {}", names.join(", ")))
+                    })?;
+                    algorithm.replace(known).is_some()
+                }
+                ("public", "1") => form.replace(Form::Digest).is_some(),
+                ("public", "0") => form.replace(Form::Commitment).is_some(),
+                ("public", _) => return Err(refuse("public is 1 or 0".into())),
+                _ => return Err(refuse("the query takes alg and public, nothing else".into())),
+            };
+            if doubled {
+                return Err(refuse("a parameter is given twice".into()));
+            }
+        }
+        Ok(Self { algorithm: algorithm.unwrap_or(DigestAlgorithm::Sha2_256), form: form.unwrap_or(Form::Commitment) })
+    }
+}
+
+async fn documents(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    request: Request,
+) -> Answer {
+    let options = Options::of(&request)?;
+    let _place = app.uploads.try_acquire().map_err(|_| busy())?;
+    let upload = upload::digest_request(request, options.algorithm).await?;
+    let (count, bytes) = (upload.digests.len(), upload.bytes);
+    let notarised = app.batcher.notarise(upload.digests, options.form).await?;
+    let record = notarised.record();
+    tracing::info!(%caller, %record, documents = count, bytes, "documents notarised");
+    Ok(match count {
+        1 => answer::one(record, notarised.receipt(0), upload.receipt_name.as_deref()),
+        _ => answer::many(record, notarised.count(), move |place| notarised.receipt(place)),
+    })
+}
+
+async fn hashes_route(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    request: Request,
+) -> Answer {
+    let options = Options::of(&request)?;
+    let _place = app.uploads.try_acquire().map_err(|_| busy())?;
+    let digests = {
+        let body = read_json(&app, request, HASHES_BYTES_MAX).await?;
+        hashes::parse(&body, options.algorithm)?
+    };
+    let notarised = app.batcher.notarise(digests, options.form).await?;
+    let record = notarised.record();
+    tracing::info!(%caller, %record, hashes = notarised.count(), "hashes notarised");
+    Ok(answer::many(record, notarised.count(), move |place| notarised.receipt(place)))
+}
+
+/// The problem of an unknown outcome, as it was answered, or its member `pending` alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PendingBody {
+    Bare(Pending),
+    Problem { pending: Pending },
+}
+
+async fn receipts(
+    State(app): State<Arc<App>>,
+    Extension(Caller(caller)): Extension<Caller>,
+    request: Request,
+) -> Answer {
+    let _place = app.uploads.try_acquire().map_err(|_| busy())?;
+    let pending = {
+        let body = read_json(&app, request, PENDING_BYTES_MAX).await?;
+        let body: PendingBody = codec::from_strict(&body).map_err(|_| {
+            let detail = "expected the answer to an unknown outcome, or its member `pending`";
+            GatewayProblem::new(&JSON, detail)
+        })?;
+        match body {
+            PendingBody::Bare(pending) | PendingBody::Problem { pending } => pending,
+        }
+    };
+    if pending.openings.is_empty() || pending.openings.len() > HASHES_MAX {
+        return Err(GatewayProblem::new(&JSON, format!("expected 1 to {HASHES_MAX} openings")));
+    }
+    let cut = app.notary.resume(&pending, RESUME_TIMEOUT).await.map_err(|error| not_resumed(&error, &pending))?;
+    let Pending { record, openings, .. } = pending;
+    tracing::info!(%caller, %record, documents = openings.len(), "receipts of an earlier record handed over");
+    let count = openings.len() as u64;
+    Ok(answer::many(record, count, move |place| {
+        let place = usize::try_from(place).expect("a place in a vector");
+        cut.receipt(openings[place].clone())
+    }))
+}
+
+/// Still no receipt: said with the record's expiry, after which waiting is of no use.
+fn not_resumed(error: &NotaryError, pending: &Pending) -> GatewayProblem {
+    let expired = now().is_some_and(|now| now > pending.expires);
+    if let NotaryError::Finalise(FinaliseError::Unknown { id, .. }) = error
+        && expired
+    {
+        let detail = format!(
+            "record {id} is not final on any node in reach, and its time to enter the ledger is over: unless those nodes \
+             are behind, it never will be; send the documents again"
+        );
+        return GatewayProblem::new(&RECORD_EXPIRED, detail).with_pending(pending.clone());
+    }
+    GatewayProblem::of_notary(error, Some(pending.clone()))
+}
+
+/// What a gateway says of itself.
+#[derive(Serialize)]
+struct StatusAnswer {
+    author: String,
+    network: GenesisHash,
+    origin: String,
+    version: &'static str,
+    ready: bool,
+    reason: Option<&'static str>,
+    nodes: usize,
+    batch_window_ms: u64,
+    hashes_max: usize,
+    files_max: usize,
+    algorithms: Vec<&'static str>,
+}
+
+async fn status(State(app): State<Arc<App>>) -> Response {
+    let notary = &app.notary;
+    let reason = match timeout(STATUS_TIMEOUT, notary.nodes().network()).await {
+        Ok(Ok(network)) if network.genesis == notary.trust().network() => None,
+        Ok(Ok(_)) => Some("the node is of another network than the trust file"),
+        Ok(Err(_)) => Some("no node of the network can be reached"),
+        Err(_) => Some("no node answers in time"),
+    };
+    let answer = StatusAnswer {
+        author: notary.author().did().to_string(),
+        network: notary.trust().network(),
+        origin: notary.trust().origin().to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        ready: reason.is_none(),
+        reason,
+        nodes: notary.nodes().nodes().len(),
+        batch_window_ms: u64::try_from(app.batch_window.as_millis()).unwrap_or(u64::MAX),
+        hashes_max: HASHES_MAX,
+        files_max: FILES_MAX,
+        algorithms: DigestAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect(),
+    };
+    Json(answer).into_response()
+}
+
+async fn openapi_json() -> Response {
+    let mut response = openapi::document().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn docs() -> Html<String> {
+    Html(openapi::page())
+}
+
+/// The whole body of a JSON request; all such bodies together stay within a bound.
+async fn read_json(app: &App, request: Request, bytes_max: usize) -> Result<Vec<u8>, GatewayProblem> {
+    if upload::content_type(request.headers()) != "application/json" {
+        let detail = "expected Content-Type: application/json; nothing was notarised";
+        return Err(Problem::new(&http::MEDIA_TYPE, detail).into());
+    }
+    let body = request.into_body();
+    let bytes = body.size_hint().exact().map_or(bytes_max, |bytes| usize::try_from(bytes).unwrap_or(bytes_max));
+    let kib = u32::try_from(bytes.min(bytes_max).div_ceil(1024)).unwrap_or(u32::MAX);
+    let _room = app.json_room.try_acquire_many(kib).map_err(|_| busy())?;
+    upload::read_whole(body, bytes_max).await
+}
+
+fn busy() -> GatewayProblem {
+    GatewayProblem::new(&BUSY, "too many requests are under way; nothing was notarised")
+}

@@ -1,0 +1,101 @@
+//! A gateway from its configuration to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use testamur_api::server::{BindError, Server, ServerLimits};
+use testamur_client::author::Author;
+use testamur_client::error::ClientError;
+use testamur_client::node::Connections;
+use testamur_client::nodes::Nodes;
+use testamur_client::notary::{Notary, NotaryError};
+use testamur_primitives::did::Did;
+
+use crate::batcher::Batcher;
+use crate::config::{ConfigError, GatewayConfig};
+use crate::guard::Guard;
+use crate::limits::{BODY_IDLE_TIMEOUT, CONNECTION_LIFETIME, CONNECTIONS_MAX, REQUESTS_MAX, SHUTDOWN_TIMEOUT};
+use crate::routes;
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The addresses of nodes.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// Author and trust file.
+    #[error("{0}")]
+    Notary(#[from] NotaryError),
+    /// The address to listen on.
+    #[error("{0}")]
+    Bind(#[from] BindError),
+}
+
+impl GatewayError {
+    /// Whether the process must stop: the gateway has not started.
+    pub fn is_fatal(&self) -> bool {
+        true
+    }
+}
+
+/// A gateway that listens already and serves when told to.
+#[derive(Debug)]
+pub struct Gateway {
+    server: Server,
+    router: axum::Router,
+    batcher_ended: tokio::task::JoinHandle<()>,
+    author: Did,
+}
+
+impl Gateway {
+    /// Checks the configuration and starts listening. Nodes are not asked: they may come later.
+    pub async fn bind(config: GatewayConfig) -> Result<Self, GatewayError> {
+        config.check()?;
+        let connections = Connections { extra_roots_pem: config.node_roots_pem };
+        let nodes = Nodes::new(&config.nodes, &connections)?;
+        let author = Author::new(config.author, config.trust.network());
+        let did = author.did().clone();
+        let notary = Arc::new(Notary::new(author, nodes, config.trust)?.within(config.final_timeout));
+        let limits = ServerLimits {
+            connections_max: CONNECTIONS_MAX,
+            connections_per_prefix_max: CONNECTIONS_MAX,
+            connection_lifetime: CONNECTION_LIFETIME,
+            requests_max: REQUESTS_MAX,
+            body_bytes_max: u64::MAX,
+            body_timeout: None,
+            body_idle_timeout: BODY_IDLE_TIMEOUT,
+            chunked_bodies: true,
+            request_timeout: None,
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+            ..ServerLimits::default()
+        };
+        let server = Server::bind(config.listen, limits, config.tls).await?;
+        let guard = Arc::new(Guard::new(server.local_address(), &config.allowed_hosts, config.tokens));
+        let (batcher, batcher_ended) = Batcher::start(Arc::clone(&notary), config.batch_window);
+        let router = routes::router(guard, notary, batcher, config.batch_window);
+        Ok(Self { server, router, batcher_ended, author: did })
+    }
+
+    /// Where it listens: the port that was chosen, if 0 was asked for.
+    pub fn local_address(&self) -> SocketAddr {
+        self.server.local_address()
+    }
+
+    /// The DID that its records are signed by: it needs the writer role.
+    pub fn author(&self) -> &Did {
+        &self.author
+    }
+
+    /// Serves until `stop` completes, then lets running requests end.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let Self { server, router, batcher_ended, .. } = self;
+        server.serve(router, stop).await;
+        // The router is gone and with it the queue's last sender: the task ends after its last record.
+        if batcher_ended.await.is_err() {
+            tracing::error!("the batching task ended early");
+        }
+    }
+}
