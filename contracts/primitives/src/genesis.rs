@@ -259,6 +259,9 @@ impl Genesis {
         rule(self.writers.len() <= GENESIS_WRITERS_MAX, "too many writers")?;
         let writers: BTreeSet<_> = self.writers.iter().collect();
         rule(writers.len() == self.writers.len(), "a writer appears twice")?;
+        // A role of a DID without a usable key could never be used, and would look as if it could.
+        let usable = self.operators.iter().map(|o| &o.did).chain(&self.writers).all(|did| did.to_key().is_ok());
+        rule(usable, "operators and writers must be did:key with a key this protocol knows")?;
         let p = &self.parameters;
         rule((1..=3_600).contains(&p.heartbeat_s), "heartbeat_s between 1 and 3600")?;
         rule(
