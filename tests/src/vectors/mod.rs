@@ -1,0 +1,41 @@
+//! Golden vectors: every format's bytes, made with fixed keys. `cargo run -p testamur-tests --bin vectors -- --write`
+//! regenerates them, which is an approval of a format change; a test compares the files with this byte for byte.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+mod ed25519;
+mod formats;
+mod receipts;
+mod records;
+
+pub use ed25519::SignatureCase;
+pub use receipts::ReceiptCase;
+pub use records::{BadRecord, GoodRecord, RecordsFile, judge as judge_record};
+
+/// Files by path below `tests/vectors`.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// All vectors.
+pub fn all() -> Files {
+    let mut files = Files::new();
+    formats::write(&mut files);
+    records::write(&mut files);
+    receipts::write(&mut files);
+    ed25519::write(&mut files);
+    files
+}
+
+/// Where the vectors are committed.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+/// A file of pretty JSON.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("vectors serialise");
+    text.push(b'\n');
+    text
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Runs the Python verifier over tests/vectors and the shared vectors; Rust runs the same in tests/tests/vectors.rs.
+
+    check_vectors.py [SHARED]        SHARED holds merkle/ and wycheproof/; what is not there is printed as skipped
+"""
+import base64, hashlib, json, os, random, sys, time
+import verify
+from batch import judge
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors")
+counts, failures = {}, []
+
+def load(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return json.load(file)
+
+def check(family, what, found, expected):
+    counts[family] = counts.get(family, 0) + 1
+    if found != expected:
+        failures.append("%s: %s: found %r, expected %r" % (family, what, found, expected))
+
+def passes(function, *arguments):
+    try:
+        function(*arguments)
+        return True
+    except verify.MALFORMED:
+        return False
+
+def receipts():
+    for case in load(HERE, "receipts.json"):
+        with open(os.path.join(HERE, case["receipt"]), "rb") as file:
+            raw = file.read()
+        document = base64.b64decode(case["document"]) if "document" in case else None
+        trust = os.path.join(HERE, case["trust"])
+        code, slug, _ = judge(raw, trust, case["at"], document)
+        check("receipts", case["name"], (code, slug), (case["exit"], case["code"]))
+
+def mutants(count=1000):
+    """One byte of a receipt that verifies is changed: never confirmed, never out of office."""
+    choose = random.Random(1)
+    good = [c for c in load(HERE, "receipts.json") if c["code"] == "confirmed"]
+    for _ in range(count):
+        case = choose.choice(good)
+        with open(os.path.join(HERE, case["receipt"]), "rb") as file:
+            raw = bytearray(file.read())
+        raw[choose.randrange(len(raw))] ^= choose.randrange(1, 256)
+        code, slug, _ = judge(bytes(raw), os.path.join(HERE, case["trust"]), case["at"])
+        check("mutants", case["name"], code in (3, 4) and slug != "receipt.opening-missing", True)
+
+def records():
+    file = load(HERE, "records.json")
+    for case in file["good"]:
+        payload, jwk = verify.check_record(case["record"].encode(), file["network"], file["time"])
+        check("records", case["what"], jwk, case["jwk"])
+        raw = case["record"].encode()
+        check("records", case["what"], verify.h(raw[:raw.rindex(b".")]).hex(), case["id"])
+        check("records", case["what"], verify.h(b"\0", raw).hex(), case["leaf_hash"])
+    for case in file["bad"]:
+        admitted = passes(verify.check_record, base64.b64decode(case["bytes"]), file["network"], file["time"])
+        check("records", case["what"], admitted, False)
+
+def formats():
+    genesis = load(HERE, "genesis.json")
+    check("formats", "genesis", verify.canonical(genesis["genesis"]).decode(), genesis["canonical"])
+    check("formats", "genesis hash", verify.hashed("genesis", genesis["genesis"]).hex(), genesis["hash"])
+    for validator in genesis["validators"]:
+        check("formats", "address", verify.hashed("validator", validator["registration"]).hex(), validator["address"])
+    for header in load(HERE, "headers.json"):
+        value = verify.exact(header["text"].encode(), "header")
+        check("formats", "header hash", verify.hashed("header", value).hex(), header["hash"])
+    with open(os.path.join(HERE, "certificate.note"), encoding="utf-8") as note:
+        trust = verify.Trust(json.dumps({"v": 1, "type": "testamur-trust", "genesis": genesis["genesis"]}).encode())
+        _, witnesses = trust.certify(value, note.read(), [])
+        check("formats", "certificate", len(witnesses), 4)
+    members = load(HERE, "validator-set.json")
+    check("formats", "validator set", verify.hashed("validators", verify.fit(members["set"], "set")).hex(), members["hash"])
+    check("formats", "in office", trust.in_office((0, members["set"]), members["until"]), True)
+    check("formats", "in office", trust.in_office((0, members["set"]), members["until"] + 1), False)
+    for n, quorum in load(HERE, "quorums.json"):
+        check("formats", "quorum of %d" % n, verify.quorum([None] * n), quorum)
+    file = load(HERE, "did-key.json")
+    for case in file["good"]:
+        check("did:key", case["kid"], verify.did_key(case["kid"]), case["jwk"])
+    for case in file["bad"]:
+        known = passes(lambda kid: verify.fit(kid, "did-url") and verify.did_key(kid), case["kid"])
+        check("did:key", case["what"], known, False)
+    file = load(HERE, "commitments.json")
+    for index, case in enumerate(file["leaves"]):
+        opening = {"index": index, "alg": case["alg"], "digest": case["digest"], "path": file["paths"][index]}
+        opening.update({"salt": case["salt"]} if case["salt"] else {})
+        act = {"type": "notarise-batch", "root": file["root"], "count": file["count"]}
+        verify.check_opening(opening, act, None)
+        check("commitments", index, verify.included(bytes.fromhex(case["leaf_hash"]), index, file["count"], file["paths"][index],
+                                                    file["root"]), True)
+
+def ed25519_edges():
+    for case in load(HERE, "ed25519.json"):
+        found = passes(verify.check_ed25519, *(bytes.fromhex(case[name]) for name in ("key", "message", "signature")))
+        check("ed25519 edges", case["what"], found, case["valid"])
+
+def merkle(shared):
+    for folder, _, names in os.walk(os.path.join(shared, "merkle", "testdata", "inclusion")):
+        for name in names:
+            case = load(folder, name)
+            path = [base64.b64decode(p).hex() for p in case["proof"] or []]
+            leaf, root = (base64.b64decode(case[k] or "") for k in ("leafHash", "root"))
+            sized = all(len(p) == 64 for p in path) and len(leaf) == 32
+            found = sized and verify.included(leaf, case["leafIdx"], case["treeSize"], path, root.hex())
+            check("merkle inclusion", case["desc"], found, not case["wantErr"])
+
+def wycheproof(shared):
+    folder = os.path.join(shared, "wycheproof", "testvectors_v1")
+    for group in load(folder, "ed25519_test.json")["testGroups"]:
+        for case in group["tests"]:
+            key, message, signature = (bytes.fromhex(t) for t in (group["publicKey"]["pk"], case["msg"], case["sig"]))
+            found = passes(verify.check_ed25519, key, message, signature)
+            check("wycheproof ed25519", case["tcId"], found, case["result"] == "valid")
+    for name, curve in (("ecdsa_secp256r1_sha256_p1363_test.json", "P-256"), ("ecdsa_secp256k1_sha256_p1363_test.json", "secp256k1")):
+        for group in load(folder, name)["testGroups"]:
+            jwk = verify.to_jwk(curve, bytes.fromhex(group["publicKey"]["uncompressed"]))
+            for case in group["tests"]:
+                found = passes(verify.check_jws, jwk, verify.CURVES[curve][3], bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"]))
+                check("wycheproof " + curve, case["tcId"], found, case["result"] == "valid")
+
+def cctv(path):
+    """C2SP CCTV's Ed25519 vectors; not committed here. Strict: only low-order components that cancel out are accepted."""
+    for case in load(path):
+        found = passes(verify.check_ed25519, bytes.fromhex(case["key"]), case["msg"].encode(), bytes.fromhex(case["sig"]))
+        refused = {"low_order_A", "low_order_R", "non_canonical_A", "non_canonical_R", "low_order_residue", "reencoded_k"}
+        check("cctv ed25519", case["number"], found, not refused & set(case["flags"] or []))
+
+def main():
+    shared = sys.argv[1] if len(sys.argv) > 1 else ""
+    steps = [receipts, mutants, records, formats, ed25519_edges]
+    for step in steps:
+        started = time.time()
+        step()
+        print("%-24s %6.2f s" % (step.__name__, time.time() - started))
+    for name, step in (("merkle", merkle), ("wycheproof", wycheproof)):
+        if os.path.isdir(os.path.join(shared, name)):
+            step(shared)
+        else:
+            print("skipped: %s (no such folder in %r)" % (name, shared))
+    if os.environ.get("CCTV_ED25519"):
+        cctv(os.environ["CCTV_ED25519"])
+    for family, count in counts.items():
+        print("%-24s %6d checks" % (family, count))
+    for failure in failures[:50]:
+        print("FAILED", failure)
+    print("%d passed, %d failed" % (sum(counts.values()) - len(failures), len(failures)))
+    return 1 if failures else 0
+
+if __name__ == "__main__":
+    sys.exit(main())
