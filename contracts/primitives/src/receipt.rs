@@ -362,7 +362,8 @@ fn is_plain(value: &serde_json::Value) -> bool {
         serde_json::Value::Number(number) => number.as_u64().is_some_and(|n| n <= JSON_INTEGER_MAX),
         serde_json::Value::Array(items) => items.iter().all(is_plain),
         serde_json::Value::Object(members) => members.iter().all(|(name, value)| name.is_ascii() && is_plain(value)),
-        _ => true,
+        serde_json::Value::Null => false,
+        serde_json::Value::Bool(_) | serde_json::Value::String(_) => true,
     }
 }
 
