@@ -1,0 +1,14 @@
+//! The API as clients meet it: a real server on a loopback port, raw bytes in, status, headers and message read back.
+//!
+//! Behind it stands a ledger in memory made of real primitives: four validators, signed records, certified blocks.
+
+mod abuse;
+mod admin;
+mod client;
+mod http2;
+mod ledger;
+mod log;
+mod node;
+mod reads;
+mod submit;
+mod tls;
