@@ -29,14 +29,12 @@ pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 pub const HEADERS_MAX: usize = 64;
 /// Age at which a connection is told to end: long enough for any honest use, short enough that nobody holds a place.
 pub const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
-/// How often a connection is checked for idleness.
-pub const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: descriptors come back when connections end.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of a body that any server reads unless told otherwise: a record and a little, so that its own rule can speak.
 pub const BODY_BYTES_MAX: u64 = 80 * 1024;
-/// Streams at once of an HTTP/2 connection.
-pub const H2_STREAMS_MAX: u32 = 64;
+/// Streams at once of an HTTP/2 connection: clients open 100 before they have heard of any limit (RFC 9113 §6.5.2).
+pub const H2_STREAMS_MAX: u32 = 128;
 /// Receive window of an HTTP/2 stream: one record.
 pub const H2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Receive window of an HTTP/2 connection: what it can make the server hold.

@@ -42,6 +42,13 @@ impl BodyError {
     }
 }
 
+/// Whether the client went away in the middle of a body.
+fn broke_off(error: &hyper::Error) -> bool {
+    use std::error::Error as _;
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message() || cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof)
+}
+
 /// A request body that keeps the limits.
 pub(super) struct GuardedBody {
     inner: Incoming,
@@ -87,7 +94,7 @@ impl Body for GuardedBody {
         }
         Poll::Ready(match frame {
             None => None,
-            Some(Err(error)) if error.is_incomplete_message() || error.is_canceled() => Some(Err(BodyError::Broken)),
+            Some(Err(error)) if broke_off(&error) => Some(Err(BodyError::Broken)),
             Some(Err(error)) => Some(Err(BodyError::Transport(error.to_string()))),
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, |d| d.len() as u64);

@@ -2,7 +2,7 @@
 //!
 //! | attack or accident | what bounds it |
 //! |---|---|
-//! | slow headers, idle connections | [`ServerLimits::header_read_timeout`], the protocol's first bytes included; the longest idle gives way |
+//! | slow headers, idle connections | [`ServerLimits::header_read_timeout`], the protocol's first bytes included, [`ServerLimits::h2_idle_timeout`]; the longest idle gives way |
 //! | slow or endless body | [`ServerLimits::body_timeout`], [`ServerLimits::body_idle_timeout`], [`ServerLimits::body_bytes_max`] |
 //! | slow reader | [`ServerLimits::write_stall_timeout`], [`ServerLimits::connection_lifetime`] |
 //! | many connections, from one place or all | [`ServerLimits::connections_max`], [`ServerLimits::connections_per_prefix_max`] |
@@ -57,6 +57,8 @@ pub struct ServerLimits {
     pub tls_handshake_timeout: Duration,
     /// Time for a request's headers, counted from the connection's start or the last answer.
     pub header_read_timeout: Duration,
+    /// Time after which an HTTP/2 connection without a stream is told to end.
+    pub h2_idle_timeout: Duration,
     /// Bytes of a request's headers.
     pub header_bytes_max: usize,
     /// Header fields of a request.
@@ -87,6 +89,7 @@ impl Default for ServerLimits {
             connection_lifetime: limits::CONNECTION_LIFETIME,
             tls_handshake_timeout: limits::TLS_HANDSHAKE_TIMEOUT,
             header_read_timeout: limits::HEADER_READ_TIMEOUT,
+            h2_idle_timeout: limits::H2_IDLE_TIMEOUT,
             header_bytes_max: limits::HEADER_BYTES_MAX,
             headers_max: limits::HEADERS_MAX,
             requests_max: limits::REQUESTS_MAX,

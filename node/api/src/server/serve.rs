@@ -32,8 +32,7 @@ use super::connections::{Admission, Connections, Place, Serving};
 use super::stream::{GuardedStream, Protocol};
 use super::{RequestId, Server, ServerCounters, ServerLimits, Tls};
 use crate::limits::{
-    ACCEPT_PAUSE, H2_CONNECTION_WINDOW_BYTES, H2_IDLE_TIMEOUT, H2_RESET_STREAMS_MAX, H2_STREAM_WINDOW_BYTES,
-    H2_STREAMS_MAX, IDLE_CHECK_INTERVAL,
+    ACCEPT_PAUSE, H2_CONNECTION_WINDOW_BYTES, H2_RESET_STREAMS_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
 };
 use crate::problem::{self, Problem};
 
@@ -185,7 +184,7 @@ impl Connection {
                     .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
                     .max_pending_accept_reset_streams(H2_RESET_STREAMS_MAX)
                     .max_local_error_reset_streams(H2_RESET_STREAMS_MAX)
-                    .keep_alive_interval(H2_IDLE_TIMEOUT / 2)
+                    .keep_alive_interval(limits.h2_idle_timeout / 2)
                     .keep_alive_timeout(limits.header_read_timeout);
                 self.drive(builder.serve_connection(stream, service)).await;
             }
@@ -201,7 +200,7 @@ impl Connection {
         let limits = &shared.limits;
         let mut connection = pin!(connection);
         let mut until_end = pin!(sleep(limits.connection_lifetime));
-        let mut idle_check = interval(IDLE_CHECK_INTERVAL);
+        let mut idle_check = interval(limits.h2_idle_timeout / 4);
         idle_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ending = false;
         loop {
@@ -219,7 +218,7 @@ impl Connection {
                     true
                 }
                 _ = stopping.wait_for(|stopping| *stopping), if !ending => true,
-                _ = idle_check.tick(), if !ending => place.activity.idle_for() > H2_IDLE_TIMEOUT,
+                _ = idle_check.tick(), if !ending => place.activity.idle_for() > limits.h2_idle_timeout,
             };
             if end_now {
                 ending = true;

@@ -25,9 +25,10 @@ pub(super) struct GuardedStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> GuardedStream<S> {
-    /// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge: no HTTP/1 method starts with `PRI `.
+    /// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge. The whole preface is read here, under
+    /// the caller's timeout: the engine has none for it.
     pub(super) async fn detect(mut inner: S, stall_timeout: Duration) -> io::Result<(Protocol, Self)> {
-        const PREFACE: &[u8] = b"PRI ";
+        const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         let (mut start, mut read) = ([0; PREFACE.len()], 0);
         let protocol = loop {
             let count = inner.read(&mut start[read..]).await?;
@@ -112,10 +113,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_bytes_decide_and_are_given_back() {
-        let cases: [(&[u8], Protocol); 5] = [
+        let cases: [(&[u8], Protocol); 6] = [
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol::Http2),
             (b"GET / HTTP/1.1\r\n\r\n", Protocol::Http1),
             (b"PROPFIND / HTTP/1.1\r\n\r\n", Protocol::Http1),
+            (b"PRI * HTTP/1.1\r\n\r\n", Protocol::Http1),
             (b"PR", Protocol::Http1),
             (b"", Protocol::Http1),
         ];

@@ -66,6 +66,8 @@ impl TestNode {
     pub(crate) fn impatient() -> ServerLimits {
         ServerLimits {
             header_read_timeout: Duration::from_millis(400),
+            h2_idle_timeout: Duration::from_millis(400),
+            shutdown_timeout: Duration::from_millis(200),
             body_timeout: Some(Duration::from_millis(900)),
             body_idle_timeout: Duration::from_millis(300),
             ..ServerLimits::default()

@@ -121,7 +121,7 @@ fn a_bad_record_gets_its_own_code() {
         (vec![b'a'; 65_536], 413, "record.too-large", "65536 bytes; at most 65535"),
         (compact(&header("none"), &text), 400, "record.algorithm", "\"none\" is not accepted"),
         (compact(&header("HS256"), &text), 400, "record.algorithm", "\"HS256\" is not accepted"),
-        (compact(&header("EdDSA"), &text.replace(':', ": ")), 400, "record.payload", "canonical form"),
+        (compact(&header("EdDSA"), &text.replace("\":", "\": ")), 400, "record.payload", "canonical form"),
         (
             compact(&header("EdDSA"), &("[".repeat(20_000) + &"]".repeat(20_000))),
             400,
