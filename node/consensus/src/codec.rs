@@ -532,9 +532,8 @@ impl Codec<sync::Response<Network>> for WireCodec {
     fn decode(&self, bytes: Bytes) -> Result<sync::Response<Network>, CodecError> {
         let wire: WireResponse = read(&bytes, SYNC_RESPONSE_BYTES_MAX)?;
         let decided = |decided: WireDecided| {
-            let signature = |(a, s): ([u8; 32], Signature)| {
-                ExtendedCommitSignature::new(address(a), EngineSignature(s), None)
-            };
+            let signature =
+                |(a, s): ([u8; 32], Signature)| ExtendedCommitSignature::new(address(a), EngineSignature(s), None);
             let certificate = ExtendedCommitCertificate {
                 height: height(decided.height),
                 round: EngineRound::new(decided.round),

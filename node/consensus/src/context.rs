@@ -134,7 +134,9 @@ impl RoundTimeouts {
             propose_delta: step,
             prevote: vote,
             prevote_delta: step,
-            precommit: vote,
+            // After two thirds of precommits this only gives late ones a chance to decide in this round; prevotes have
+            // just crossed the same links. A dead proposer costs the propose and this timeout: less than a second.
+            precommit: vote / 4,
             precommit_delta: step,
             rebroadcast: propose + vote + vote,
             max_timeout: TIMEOUT_MAX,

@@ -10,8 +10,8 @@ use arc_malachitebft_app_channel::app::engine::util::events::Event;
 use arc_malachitebft_app_channel::app::events::RxEvent;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
 use arc_malachitebft_app_channel::{
-    Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext, SyncContext,
-    WalContext, start_engine,
+    Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext, SyncContext, WalContext,
+    start_engine,
 };
 use arc_malachitebft_config as config;
 use arc_malachitebft_signing::Signer as _;
@@ -125,8 +125,7 @@ impl EngineSettings {
         wait_until_free(&self.listen).await?;
         let codec = WireCodec::new(Arc::clone(&self.wake));
         let seen = Arc::new(SeenProposals::default());
-        let verifier =
-            Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.members), Arc::clone(&seen)));
+        let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.members), Arc::clone(&seen)));
         let (identity, context) = if voting {
             let signer = GuardedSigner::new(
                 self.origin.clone(),
@@ -141,10 +140,8 @@ impl EngineSettings {
             let proof = signer.sign_validator_proof(public_key, peer).await.map_err(|e| failed(&e))?;
             let proof = codec.encode(&proof).map_err(|e| failed(&e))?;
             let address = self.address.to_string();
-            let identity =
-                NetworkIdentity::new_validator(self.moniker.clone(), self.keypair.clone(), address, proof);
-            let context =
-                ConsensusContext::new_validator(EngineAddress(self.address), verifier, Box::new(signer));
+            let identity = NetworkIdentity::new_validator(self.moniker.clone(), self.keypair.clone(), address, proof);
+            let context = ConsensusContext::new_validator(EngineAddress(self.address), verifier, Box::new(signer));
             (identity, context)
         } else {
             // An address that is in no set: the engine then never asks for a signature (INV-GUARD-5).
@@ -233,6 +230,5 @@ pub(crate) async fn wait_until_free(address: &Multiaddr) -> Result<(), Consensus
 
 /// Makes sure that the log's directory is there.
 pub(crate) fn make_log_directory(directory: &Path) -> Result<(), ConsensusError> {
-    std::fs::create_dir_all(directory)
-        .map_err(|source| ConsensusError::Log { path: directory.to_owned(), source })
+    std::fs::create_dir_all(directory).map_err(|source| ConsensusError::Log { path: directory.to_owned(), source })
 }

@@ -110,8 +110,8 @@ pub(crate) fn start(
     counters: Arc<Counters>,
 ) -> Result<(GossipSender, tokio::task::JoinHandle<ConsensusError>), ConsensusError> {
     let failed = |error: &dyn std::fmt::Display| ConsensusError::Gossip(error.to_string());
-    let protocol = StreamProtocol::try_from_owned(format!("/testamur/records/1/{}", config.origin))
-        .map_err(|e| failed(&e))?;
+    let protocol =
+        StreamProtocol::try_from_owned(format!("/testamur/records/1/{}", config.origin)).map_err(|e| failed(&e))?;
     let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
@@ -168,11 +168,7 @@ impl Behaviour {
             allowed,
             limits: connection_limits::Behaviour::new(limits),
             ping: ping::Behaviour::default(),
-            records: request_response::Behaviour::with_codec(
-                BundleCodec,
-                [(protocol, ProtocolSupport::Full)],
-                config,
-            ),
+            records: request_response::Behaviour::with_codec(BundleCodec, [(protocol, ProtocolSupport::Full)], config),
         }
     }
 }

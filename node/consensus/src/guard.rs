@@ -166,7 +166,8 @@ impl Guard {
     pub fn create(directory: &Path, address: Address) -> Result<(), GuardError> {
         std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
         let path = directory.join(FILE_NAME);
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
         file.write_all(&header(address)).map_err(io_error("write", &path))?;
         file.sync_all().map_err(io_error("sync", &path))?;
         sync_directory(directory)
@@ -288,13 +289,6 @@ impl Guard {
         Ok(())
     }
 
-    /// The network was found to know more than this guard: nothing is signed until it is settled.
-    pub fn unsettle(&self) -> Result<(), GuardError> {
-        let mut state = self.state.lock().expect("no panic while the guard is held");
-        state.unsettled = true;
-        state.rewrite()
-    }
-
     /// What was signed before no longer matters above `height`: others decided a height that began after this node
     /// started, or the operator takes the blame. Nothing is signed at or below it.
     pub fn settle(&self, height: Height) -> Result<(), GuardError> {
@@ -310,11 +304,6 @@ impl Guard {
     /// Nothing is signed at or below this height.
     pub fn floor(&self) -> Height {
         self.state.lock().expect("no panic while the guard is held").floor
-    }
-
-    /// The highest height that the guard has seen signed or committed.
-    pub fn high(&self) -> Height {
-        self.state.lock().expect("no panic while the guard is held").high
     }
 }
 
@@ -423,9 +412,8 @@ fn read_body(body: &[u8], loaded: &mut Loaded) -> Option<()> {
             let value = optional(&mut reader, |r| take(r).map(|bytes| ValueId::from_bytes(&bytes)))?;
             let round_of = |r: &mut &[u8]| take(r).map(|bytes| Round(u32::from_be_bytes(bytes)));
             let justified_by = optional(&mut reader, round_of)?;
-            let lock = optional(&mut reader, |r| {
-                Some((round_of(r)?, take(r).map(|bytes| ValueId::from_bytes(&bytes))?))
-            })?;
+            let lock =
+                optional(&mut reader, |r| Some((round_of(r)?, take(r).map(|bytes| ValueId::from_bytes(&bytes))?)))?;
             let signature = take(&mut reader)?;
             let signed = Signed { value, justified_by, lock, message: reader.to_vec(), signature };
             loaded.entries.insert(Slot { height, round, step }, signed);

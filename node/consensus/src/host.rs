@@ -137,6 +137,10 @@ impl<A: Application> Host<A> {
     pub(crate) async fn run(&mut self, channels: &mut Channels<Network>) -> Exit {
         loop {
             let due = self.heartbeat_due;
+            let patience = match &self.following {
+                Some(Following::CatchingUp(c)) if self.tip.height >= c.had => Some(c.patience_ends()),
+                _ => None,
+            };
             tokio::select! {
                 biased;
                 message = channels.consensus.recv() => match message {
@@ -148,8 +152,18 @@ impl<A: Application> Host<A> {
                     },
                 },
                 () = wait_for_work(&self.shared, due), if self.pending.is_some() => self.begin_height(),
+                () = sleep_until(patience), if patience.is_some() => match self.may_vote() {
+                    Ok(true) => return Exit::Vote,
+                    Ok(false) => {}
+                    Err(error) => return Exit::Fatal(error),
+                },
             }
         }
+    }
+
+    /// What this node still waits for.
+    pub(crate) fn into_following(self) -> Option<Following> {
+        self.following
     }
 
     fn height_params(&self) -> HeightParams<Network> {
@@ -395,7 +409,8 @@ impl<A: Application> Host<A> {
     /// A verdict on a complete proposal for the next height: valid, or none.
     async fn judge(&mut self, streamed: Streamed) -> Result<Option<ProposedValue<Network>>, ConsensusError> {
         let Streamed { height, round, valid_round, proposer, value, .. } = streamed;
-        let expected = self.shared.members.read().expect("no panic while held").proposer(height, round).ledger_address();
+        let expected =
+            self.shared.members.read().expect("no panic while held").proposer(height, round).ledger_address();
         if expected != proposer {
             return Ok(None); // it was held for a later height, before its proposer was known
         }
@@ -498,7 +513,7 @@ impl<A: Application> Host<A> {
         self.streams.prune(height);
         self.held.retain(|s| s.height > height);
         if let Some(following) = &mut self.following {
-            following.decided(height);
+            following.decided(height, Instant::now());
         }
         let counters = &self.shared.counters;
         Counters::add(&counters.blocks, 1);
@@ -512,11 +527,14 @@ impl<A: Application> Host<A> {
 
     fn may_vote(&self) -> Result<bool, ConsensusError> {
         let Some(following) = &self.following else { return Ok(false) };
-        if !following.may_vote() || self.tip.height < self.shared.guard.floor() {
+        let tip = self.tip.height;
+        if !following.may_vote(tip, Instant::now()) || tip < self.shared.guard.floor() {
             return Ok(false);
         }
-        self.shared.guard.settle(self.tip.height)?;
-        tracing::info!(height = %self.tip.height, "others decided a height that began after our start: voting from here");
+        if matches!(following, Following::Unsettled(_)) {
+            self.shared.guard.settle(tip)?;
+        }
+        tracing::info!(%tip, "caught up: voting from here");
         Ok(true)
     }
 
@@ -572,6 +590,13 @@ async fn wait_for_work<A: Application>(shared: &Shared<A>, heartbeat_due: Instan
             () = shared.wake.wait() => {}
             () = heartbeat => return,
         }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

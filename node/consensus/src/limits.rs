@@ -57,6 +57,8 @@ pub const REDIAL_MAX: Duration = Duration::from_secs(5);
 pub const EMPTY_PROPOSAL_WAIT: Duration = Duration::from_millis(60);
 /// How long after start messages from before the start may still arrive (gossip remembers five heartbeats of 1 s).
 pub const STALE_GOSSIP: Duration = Duration::from_secs(10);
+/// How long a node that catches up waits for its next step before it votes after all: one lying peer stops nobody.
+pub const CATCH_UP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a start waits for its peers' heights before it signs.
 pub const PEER_TIPS_WAIT: Duration = Duration::from_millis(1500);
 /// The double-sign guard's file is rewritten without old heights when it grows beyond this: about 130 heights.

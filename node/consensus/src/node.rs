@@ -22,7 +22,7 @@ use crate::application::{Application, PoolRecord as _};
 use crate::context::Members;
 use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
 use crate::error::{ConsensusError, SubmitError};
-use crate::follow::Following;
+use crate::follow::{CatchingUp, Following, Unsettled};
 use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
 use crate::guard::{Guard, Standing};
 use crate::host::{Committed, Exit, Host, Shared};
@@ -210,16 +210,16 @@ pub async fn start<A: Application>(
         members: Arc::clone(&shared.members),
         on_guard_failure: Arc::new(move |error| on_failure.send(error.into())),
     };
-    let voting = may_vote_at_start(&config, &guard, standing, tip.height, &tips, peers.len()).await?;
-    let (role_sender, role) = watch::channel(if voting { Role::Voting } else { Role::Following });
-    let engine = settings.start(voting, 0).await?;
+    let following = start_as(&config, &guard, standing, tip.height, &tips, peers.len(), started).await?;
+    let (role_sender, role) = watch::channel(role_of(&following));
+    let engine = settings.start(following.is_none(), 0).await?;
 
     let (stop, mut stopping) = watch::channel(false);
     let (fatal_report, fatal) = watch::channel(None);
     let known: Arc<Vec<_>> = Arc::new(peers.iter().map(|p| engine_peer(p.id)).collect());
     let stopped = Arc::clone(&submissions);
     let task = tokio::spawn(async move {
-        let mut voter = Voter { settings, shared, peers: known, voting, started, attempt: 0 };
+        let mut voter = Voter { settings, shared, peers: known, following, attempt: 0 };
         let mut engine = Some(engine);
         let error = tokio::select! {
             error = voter.run(&mut engine, &role_sender) => Some(error),
@@ -255,8 +255,7 @@ struct Voter<A: Application> {
     settings: EngineSettings,
     shared: Arc<Shared<A>>,
     peers: Arc<Vec<arc_malachitebft_app_channel::app::types::PeerId>>,
-    voting: bool,
-    started: Instant,
+    following: Option<Following>,
     attempt: u32,
 }
 
@@ -264,17 +263,16 @@ impl<A: Application> Voter<A> {
     async fn run(&mut self, engine: &mut Option<Engine>, role: &watch::Sender<Role>) -> ConsensusError {
         loop {
             let running = engine.as_mut().expect("started before, or below");
-            let following = (!self.voting).then(|| Following::new(self.started));
-            let mut host = Host::new(Arc::clone(&self.shared), Arc::clone(&self.peers), following);
+            let mut host = Host::new(Arc::clone(&self.shared), Arc::clone(&self.peers), self.following.take());
             let exit = host.run(&mut running.channels).await;
-            drop(host);
+            self.following = host.into_following();
             let diverged = running.log_diverged();
             if let Some(engine) = engine.take() {
                 engine.stop().await;
             }
             match exit {
                 Exit::Fatal(error) => return error,
-                Exit::Vote => self.voting = true,
+                Exit::Vote => self.following = None,
                 Exit::EngineGone if diverged => {
                     tracing::warn!("the engine's log and its doings differ: the log is moved aside, the guard stays");
                     if let Err(error) = self.settings.move_log_aside() {
@@ -284,12 +282,12 @@ impl<A: Application> Voter<A> {
                 Exit::EngineGone => return ConsensusError::EngineStopped("see the log above".into()),
             }
             self.attempt += 1;
-            match self.settings.start(self.voting, self.attempt).await {
+            match self.settings.start(self.following.is_none(), self.attempt).await {
                 Ok(started) => *engine = Some(started),
                 Err(error) => return error,
             }
             // Nobody watches: fine.
-            let _ = role.send(if self.voting { Role::Voting } else { Role::Following });
+            let _ = role.send(role_of(&self.following));
         }
     }
 }
@@ -428,35 +426,39 @@ impl<A: Application> GossipNode for Submissions<A> {
     }
 }
 
-/// Whether this start may sign: the guard knows all, and no peer stands where the guard has never been.
-async fn may_vote_at_start(
+fn role_of(following: &Option<Following>) -> Role {
+    if following.is_some() { Role::Following } else { Role::Voting }
+}
+
+/// Whether this start follows first, and until when.
+async fn start_as(
     config: &ConsensusConfig,
     guard: &Guard,
     standing: Standing,
     tip: Height,
     tips: &PeerTips,
     peers: usize,
-) -> Result<bool, ConsensusError> {
-    if config.trust_lost_guard && standing != Standing::Complete {
+    started: Instant,
+) -> Result<Option<Following>, ConsensusError> {
+    if standing != Standing::Complete {
+        if !config.trust_lost_guard {
+            tracing::warn!(
+                ?standing,
+                "double-sign guard: nothing is signed until others decide a height begun after this start"
+            );
+            return Ok(Some(Following::Unsettled(Unsettled::new(started))));
+        }
         tracing::warn!(?standing, %tip, "the operator vouches for the lost guard: signing above the store's tip");
         guard.settle(tip)?;
-        return Ok(true);
     }
-    if standing != Standing::Complete {
-        tracing::warn!(?standing, "double-sign guard: nothing is signed until others decide a height begun from now");
-        return Ok(false);
+    // The store may be older than the guard, or both older than the network: a copy of the machine from the past.
+    let had = guard.floor();
+    let claimed = tips.highest(peers, PEER_TIPS_WAIT).await.unwrap_or_default();
+    if tip >= had && tip >= claimed {
+        return Ok(None);
     }
-    if tip < guard.floor() {
-        tracing::warn!(%tip, floor = %guard.floor(), "the store is older than the guard: catching up before signing");
-        return Ok(false);
-    }
-    // A copy of the whole machine from the past: guard and store agree, but the network has gone on.
-    if let Some(highest) = tips.highest(peers, PEER_TIPS_WAIT).await.filter(|highest| *highest > guard.high()) {
-        tracing::warn!(%highest, known = %guard.high(), "the network went on without us: nothing is signed for now");
-        guard.unsettle()?;
-        return Ok(false);
-    }
-    Ok(true)
+    tracing::info!(%tip, %had, %claimed, "catching up before voting");
+    Ok(Some(Following::CatchingUp(CatchingUp::new(claimed, had, Instant::now()))))
 }
 
 struct Peer {
@@ -516,4 +518,3 @@ fn failpoint() -> Option<u64> {
     let text = std::env::var("TESTAMUR_FAILPOINT").ok()?;
     text.strip_prefix("after-guard-sync:")?.parse().ok()
 }
-

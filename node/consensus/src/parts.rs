@@ -142,9 +142,7 @@ impl Streams {
 
     /// Forgets streams for heights at or below the tip, and those that have not said what they are.
     pub fn prune(&mut self, tip: Height) {
-        self.open.retain(|_, stream| {
-            matches!(stream.parts.get(&0), Some(Part::Init { height, .. }) if *height > tip)
-        });
+        self.open.retain(|_, stream| matches!(stream.parts.get(&0), Some(Part::Init { height, .. }) if *height > tip));
     }
 
     /// Drops the publisher's oldest stream when it has as many as it may.
@@ -200,12 +198,8 @@ mod tests {
     use super::*;
 
     fn streamed(size: usize) -> Streamed {
-        let value = ValueId {
-            log_size: LogSize(1),
-            log_root: TreeHash::ZERO,
-            time: UnixTime(7),
-            header: HeaderHash::ZERO,
-        };
+        let value =
+            ValueId { log_size: LogSize(1), log_root: TreeHash::ZERO, time: UnixTime(7), header: HeaderHash::ZERO };
         let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
         Streamed {
             height: Height(5),

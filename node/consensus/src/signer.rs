@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
 
-use arc_malachitebft_app_channel::app::types::core::{NilOrVal, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType};
+use arc_malachitebft_app_channel::app::types::core::{
+    NilOrVal, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
+};
 use arc_malachitebft_signing::{Error as EngineError, Signer, VerificationResult, Verifier};
 use async_trait::async_trait;
 use testamur_primitives::checkpoint::{Checkpoint, ValueId, cosignature_message};
@@ -103,9 +105,7 @@ impl GuardedSigner {
     ) -> Result<crate::guard::Signed, EngineError> {
         let (guard, key) = (Arc::clone(&self.guard), Arc::clone(&self.key));
         let signed = tokio::task::spawn_blocking(move || {
-            guard.sign(request, message, |bytes| {
-                key.sign(bytes).try_into().expect("an Ed25519 signature has 64 bytes")
-            })
+            guard.sign(request, message, |bytes| key.sign(bytes).try_into().expect("an Ed25519 signature has 64 bytes"))
         })
         .await;
         match signed {
@@ -149,8 +149,7 @@ impl Signer<Network> for GuardedSigner {
         let height = proposal.height.0;
         let round = ledger_round(proposal.round).ok_or_else(undefined_round)?;
         let slot = Slot { height, round, step: Step::Proposal };
-        let request =
-            Request { slot, value: Some(proposal.value.0), justified_by: ledger_round(proposal.pol_round) };
+        let request = Request { slot, value: Some(proposal.value.0), justified_by: ledger_round(proposal.pol_round) };
         let (origin, address) = (self.origin.clone(), self.address);
         let message = move |value: Option<&ValueId>, pol| {
             let value = value.expect("the guard turns only prevotes into nil");
@@ -159,8 +158,7 @@ impl Signer<Network> for GuardedSigner {
         let signed = self.guarded(request, message).await?;
         let value = signed.value.expect("the guard turns only prevotes into nil");
         self.seen.insert(height, round, value, signed.justified_by);
-        let proposal =
-            Proposal { value: EngineValue(value), pol_round: engine_round(signed.justified_by), ..proposal };
+        let proposal = Proposal { value: EngineValue(value), pol_round: engine_round(signed.justified_by), ..proposal };
         Ok(SignedMessage::new(proposal, EngineSignature(signed.signature)))
     }
 
@@ -220,14 +218,8 @@ impl Verifier<Network> for StrictVerifier {
     ) -> Result<VerificationResult, EngineError> {
         let Some(round) = ledger_round(proposal.round) else { return Ok(VerificationResult::Invalid) };
         let (height, pol_round) = (proposal.height.0, ledger_round(proposal.pol_round));
-        let message = votes::proposal_message(
-            &self.origin,
-            proposal.validator.0,
-            height,
-            round,
-            &proposal.value.0,
-            pol_round,
-        );
+        let message =
+            votes::proposal_message(&self.origin, proposal.validator.0, height, round, &proposal.value.0, pol_round);
         let result = verify(key, &message, signature);
         if result.is_valid() {
             self.seen.insert(height, round, proposal.value.0, pol_round);
@@ -245,10 +237,7 @@ impl Verifier<Network> for StrictVerifier {
         match *extension {}
     }
 
-    async fn verify_validator_proof(
-        &self,
-        proof: &ValidatorProof<Network>,
-    ) -> Result<VerificationResult, EngineError> {
+    async fn verify_validator_proof(&self, proof: &ValidatorProof<Network>) -> Result<VerificationResult, EngineError> {
         let member = self.members.read().expect("no panic while held").by_key(&proof.public_key).cloned();
         let (Some(member), Ok(key)) = (member, proof.public_key.as_slice().try_into()) else {
             return Ok(VerificationResult::Invalid);

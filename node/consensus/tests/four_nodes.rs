@@ -14,6 +14,12 @@ fn quick() -> Parameters {
     Parameters { heartbeat_s: 1, ..Parameters::default() }
 }
 
+/// Logs when asked to: `RUST_LOG=testamur_consensus=debug`.
+fn logs() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
+
 async fn same_headers(nodes: &[&Node], up_to: u64) {
     for height in 1..=up_to {
         let hashes: Vec<_> = nodes.iter().filter_map(|n| n.ledger.header_hash(Height(height))).collect();
@@ -30,6 +36,7 @@ async fn stop(nodes: Vec<Node>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
+    logs();
     let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
     let mut nodes = network.start_all().await;
     let mut latencies = Vec::new();
@@ -55,10 +62,19 @@ async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
     }
     let tip = nodes[0].ledger.header_hash(Height(25)).is_some();
     assert!(tip, "a block a record");
+    let started = Instant::now();
     let back = network.start(3, &stopped.ledger).await;
+    println!("restart took {:?}, role {:?}", started.elapsed(), *back.handle.role().borrow());
     let id = back.handle.submit(Bytes::from_static(b"after the restart")).await.unwrap();
     back.holds(&id).await;
-    assert_eq!(*back.handle.role().borrow(), Role::Voting);
+    let mut role = back.handle.role();
+    tokio::time::timeout(Duration::from_secs(20), role.wait_for(|r| *r == Role::Voting)).await.unwrap().unwrap();
+    // Now the network needs it.
+    nodes.remove(0).handle.shutdown().await;
+    let id = nodes[0].handle.submit(Bytes::from_static(b"with the vote of the restarted one")).await.unwrap();
+    let started = Instant::now();
+    back.holds(&id).await;
+    println!("final with the restarted node's vote after {:?}", started.elapsed());
     nodes.push(back);
     let text = nodes[0].handle.metrics();
     assert!(text.contains("testamur_consensus_blocks_committed_total") && text.ends_with("# EOF\n"));
@@ -68,6 +84,7 @@ async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn empty_heights_run_at_the_speed_of_the_engine() {
+    logs();
     let network = Network::new(Parameters { heartbeat_s: 0, ..Parameters::default() });
     let nodes = network.start_all().await;
     nodes[0].reaches(5).await;
@@ -80,6 +97,7 @@ async fn empty_heights_run_at_the_speed_of_the_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_without_its_guard_signs_nothing_until_others_have_decided() {
+    logs();
     let network = Network::new(quick());
     let mut nodes = network.start_all().await;
     nodes[0].reaches(5).await;
@@ -101,5 +119,67 @@ async fn a_node_without_its_guard_signs_nothing_until_others_have_decided() {
     assert!((voting_from + 1..=voting_from + 8).any(signed), "votes again");
     nodes.push(back);
     same_headers(&nodes.iter().collect::<Vec<_>>(), voting_from + 8).await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_old_backup_signs_nothing_below_what_its_guard_knows() {
+    logs();
+    let network = Network::new(quick());
+    let mut nodes = network.start_all().await;
+    nodes[3].reaches(3).await;
+    let backup = nodes[3].ledger.backup();
+    nodes[3].reaches(7).await;
+    let stopped = nodes.pop().unwrap();
+    stopped.handle.shutdown().await;
+    let checked_before = backup.checked();
+    // Store of height 3, guard of height 7: it follows, then votes again.
+    let back = network.start(3, &backup).await;
+    assert_eq!(*back.handle.role().borrow(), Role::Following);
+    let mut role = back.handle.role();
+    tokio::time::timeout(Duration::from_secs(30), role.wait_for(|r| *r == Role::Voting)).await.unwrap().unwrap();
+    assert!(back.ledger.tip_height() >= 7);
+    assert_eq!(back.ledger.checked(), checked_before, "empty blocks verify no record");
+    back.reaches(back.ledger.tip_height() + 4).await;
+    nodes.push(back);
+    for node in &nodes {
+        let text = node.handle.metrics();
+        assert!(text.contains("testamur_consensus_double_votes_total 0"), "a double vote was seen");
+    }
+    same_headers(&nodes.iter().collect::<Vec<_>>(), 8).await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_records_are_verified_once_by_each_node() {
+    logs();
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let nodes = network.start_all().await;
+    nodes[0].reaches(1).await;
+    let started = Instant::now();
+    const RECORDS: usize = 8_000;
+    let submit = |number: usize| {
+        let handle = nodes[number % 4].handle.clone();
+        async move { handle.submit(Bytes::from(format!("{number:0600}"))).await.unwrap() }
+    };
+    let ids = futures::future::join_all((0..RECORDS).map(submit)).await;
+    for node in &nodes {
+        for id in &ids {
+            node.holds(id).await;
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "{:.0} records a second final on four nodes, in {} blocks",
+        RECORDS as f64 / seconds,
+        nodes[0].ledger.tip_height()
+    );
+    for node in &nodes {
+        let checked = node.ledger.checked();
+        assert!(checked < (RECORDS as u64) * 13 / 10, "{checked} checks of {RECORDS} records");
+        assert_eq!(node.handle.pool().records, 0);
+    }
+    same_headers(&nodes.iter().collect::<Vec<_>>(), nodes[0].ledger.tip_height().min(nodes[1].ledger.tip_height()))
+        .await;
     stop(nodes).await;
 }

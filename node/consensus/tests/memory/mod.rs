@@ -1,7 +1,6 @@
 //! A ledger in memory, and four validators over it on loopback: what the consensus tests run against.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -26,7 +25,7 @@ use testamur_primitives::units::{Height, LogSize, UnixTime};
 
 /// A "record": any bytes that do not start with `bad`.
 #[derive(Debug, Clone)]
-pub struct TestRecord(Arc<(RecordId, TreeHash, Vec<u8>)>);
+pub(crate) struct TestRecord(Arc<(RecordId, TreeHash, Vec<u8>)>);
 
 impl TestRecord {
     fn new(bytes: &[u8]) -> Self {
@@ -53,7 +52,7 @@ impl PoolRecord for TestRecord {
 }
 
 /// What survives a restart of its node, as a disk would.
-pub struct MemoryLedger {
+pub(crate) struct MemoryLedger {
     set: Arc<ValidatorSet>,
     parameters: Parameters,
     state: Mutex<State>,
@@ -68,7 +67,7 @@ struct State {
 }
 
 impl MemoryLedger {
-    pub fn new(genesis: &Genesis) -> Arc<Self> {
+    pub(crate) fn new(genesis: &Genesis) -> Arc<Self> {
         let state = State {
             tip: genesis.header(StateRoot::ZERO),
             blocks: BTreeMap::new(),
@@ -84,7 +83,7 @@ impl MemoryLedger {
     }
 
     /// A copy as a backup would be.
-    pub fn backup(&self) -> Arc<Self> {
+    pub(crate) fn backup(&self) -> Arc<Self> {
         let state = self.state.lock().unwrap();
         let copy = State {
             tip: state.tip.clone(),
@@ -96,25 +95,25 @@ impl MemoryLedger {
         Arc::new(Self { set: Arc::clone(&self.set), parameters: self.parameters.clone(), state: Mutex::new(copy) })
     }
 
-    pub fn tip_height(&self) -> u64 {
+    pub(crate) fn tip_height(&self) -> u64 {
         self.state.lock().unwrap().tip.height.get()
     }
 
-    pub fn header_hash(&self, height: Height) -> Option<HeaderHash> {
+    pub(crate) fn header_hash(&self, height: Height) -> Option<HeaderHash> {
         let state = self.state.lock().unwrap();
         state.blocks.get(&height).map(|(bytes, _)| decode(bytes).expect("own block").0.hash())
     }
 
-    pub fn holds(&self, id: &RecordId) -> bool {
+    pub(crate) fn holds(&self, id: &RecordId) -> bool {
         self.state.lock().unwrap().ids.contains(id)
     }
 
-    pub fn certificate(&self, height: Height) -> Option<Note> {
+    pub(crate) fn certificate(&self, height: Height) -> Option<Note> {
         self.state.lock().unwrap().blocks.get(&height).map(|(_, note)| note.clone())
     }
 
     /// Signatures "verified" so far.
-    pub fn checked(&self) -> u64 {
+    pub(crate) fn checked(&self) -> u64 {
         self.state.lock().unwrap().checked
     }
 
@@ -139,7 +138,12 @@ impl MemoryLedger {
         let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
         bytes.extend(text);
         bytes.extend(entries);
-        Arc::new(Prepared { header, bytes: bytes.into(), records: records.iter().map(PoolRecord::id).collect(), inner: () })
+        Arc::new(Prepared {
+            header,
+            bytes: bytes.into(),
+            records: records.iter().map(PoolRecord::id).collect(),
+            inner: (),
+        })
     }
 }
 
@@ -191,7 +195,11 @@ impl Application for MemoryLedger {
         Ok(Proposed { block: self.build(&state, proposer, now.max(state.tip.time), &fresh), rejected })
     }
 
-    fn validate(&self, bytes: &Bytes, known: Known<'_, TestRecord>) -> Result<Result<Arc<Prepared<()>>, String>, AppError> {
+    fn validate(
+        &self,
+        bytes: &Bytes,
+        known: Known<'_, TestRecord>,
+    ) -> Result<Result<Arc<Prepared<()>>, String>, AppError> {
         let Some((header, entries)) = decode(bytes) else { return Ok(Err("malformed".into())) };
         let mut records = Vec::new();
         for entry in entries {
@@ -242,17 +250,17 @@ impl Application for MemoryLedger {
 }
 
 /// Four validators with keys, ports and directories.
-pub struct Network {
-    pub genesis: Genesis,
-    pub directory: tempfile::TempDir,
+pub(crate) struct Network {
+    pub(crate) genesis: Genesis,
+    pub(crate) directory: tempfile::TempDir,
     seeds: Vec<u8>,
     ports: Vec<(u16, u16)>,
 }
 
 /// A running node.
-pub struct Node {
-    pub ledger: Arc<MemoryLedger>,
-    pub handle: ConsensusHandle<MemoryLedger>,
+pub(crate) struct Node {
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) handle: ConsensusHandle<MemoryLedger>,
 }
 
 fn key(seed: u8, kind: u8) -> SigningKey {
@@ -268,7 +276,7 @@ fn free_port() -> u16 {
 }
 
 impl Network {
-    pub fn new(parameters: Parameters) -> Self {
+    pub(crate) fn new(parameters: Parameters) -> Self {
         let validator = |seed: u8| {
             let public = |kind| KeyBytes(key(seed, kind).public_key().as_bytes().to_vec());
             let registration = ValidatorRegistration {
@@ -282,8 +290,7 @@ impl Network {
                 peer_key: public(2),
                 not_after: UnixTime(4_000_000_000),
             };
-            let possession =
-                Possession { consensus: KeyBytes(vec![]), log: KeyBytes(vec![]), peer: KeyBytes(vec![]) };
+            let possession = Possession { consensus: KeyBytes(vec![]), log: KeyBytes(vec![]), peer: KeyBytes(vec![]) };
             GenesisValidator { registration, possession }
         };
         let genesis = Genesis {
@@ -311,19 +318,19 @@ impl Network {
         network
     }
 
-    pub fn address(&self, number: usize) -> Address {
+    pub(crate) fn address(&self, number: usize) -> Address {
         self.genesis.validators[number].registration.address()
     }
 
-    pub fn guard_directory(&self, number: usize) -> std::path::PathBuf {
+    pub(crate) fn guard_directory(&self, number: usize) -> std::path::PathBuf {
         self.directory.path().join(format!("guard-{number}"))
     }
 
-    pub fn log_directory(&self, number: usize) -> std::path::PathBuf {
+    pub(crate) fn log_directory(&self, number: usize) -> std::path::PathBuf {
         self.directory.path().join(format!("log-{number}"))
     }
 
-    pub async fn start(&self, number: usize, ledger: &Arc<MemoryLedger>) -> Node {
+    pub(crate) async fn start(&self, number: usize, ledger: &Arc<MemoryLedger>) -> Node {
         let multiaddr = |port: u16| -> Multiaddr { format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap() };
         let others = (0..4).filter(|other| *other != number);
         let config = ConsensusConfig {
@@ -350,19 +357,15 @@ impl Network {
         Node { ledger: Arc::clone(ledger), handle }
     }
 
-    pub async fn start_all(&self) -> Vec<Node> {
+    pub(crate) async fn start_all(&self) -> Vec<Node> {
         let ledgers: Vec<_> = (0..4).map(|_| MemoryLedger::new(&self.genesis)).collect();
         futures::future::join_all((0..4).map(|number| self.start(number, &ledgers[number]))).await
-    }
-
-    pub fn path(&self) -> &Path {
-        self.directory.path()
     }
 }
 
 impl Node {
     /// Waits until this node's ledger stands at a height.
-    pub async fn reaches(&self, height: u64) {
+    pub(crate) async fn reaches(&self, height: u64) {
         let mut events = self.handle.events();
         let mut fatal = self.handle.fatal();
         while self.ledger.tip().height.get() < height {
@@ -376,7 +379,7 @@ impl Node {
     }
 
     /// Waits until this node's ledger holds a record.
-    pub async fn holds(&self, id: &RecordId) {
+    pub(crate) async fn holds(&self, id: &RecordId) {
         let mut events = self.handle.events();
         while !self.ledger.holds(id) {
             let next = tokio::time::timeout(std::time::Duration::from_secs(60), events.recv()).await;
