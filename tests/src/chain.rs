@@ -257,6 +257,16 @@ impl Chain {
         Note { text: body, signatures }.to_string()
     }
 
+    /// The log's tree.
+    pub fn log(&self) -> &MemoryTree {
+        &self.log
+    }
+
+    /// The bytes of a leaf.
+    pub fn leaf(&self, index: u64) -> &[u8] {
+        &self.leaves[index as usize].0
+    }
+
     /// Path of a leaf to the log root of a header.
     pub fn path(&self, index: u64, header: &Header) -> Vec<TreeHash> {
         self.log.inclusion_proof(index, header.log_size.0).expect("the leaf is in the log")

@@ -6,4 +6,5 @@
 //! **Absences.** Nothing here is linked into the product, and no key here may ever hold anything.
 
 pub mod chain;
+pub mod tiles;
 pub mod vectors;

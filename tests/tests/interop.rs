@@ -1,0 +1,157 @@
+//! Others' tools read what this network makes: `signed_note` and `tlog_tiles` for notes, checkpoints and proofs, a
+//! stock JOSE library for records. Nothing of our own verification is used on the checking side.
+
+use std::path::Path;
+use std::process::Command;
+
+use ed25519_dalek::VerifyingKey;
+use signed_note::{Note, StandardVerifier, Verifier, VerifierList};
+use testamur_primitives::block::push_entry;
+use testamur_primitives::codec::from_base64_standard;
+use testamur_primitives::hash::TreeHash;
+use testamur_primitives::policy::tlog_policy;
+use testamur_tests::chain::{Chain, START, set_of};
+use testamur_tests::tiles::MemoryTiles;
+use testamur_tests::vectors::{self, RecordsFile};
+use tlog_tiles::{Checkpoint, Hash, TileHashReader, check_record, check_tree, prove_record, prove_tree, record_hash};
+
+/// What `signed_note` lacks: a verifier of `cosignature/v1` (type 0x04) over its traits.
+struct Cosigner {
+    name: String,
+    id: u32,
+    key: VerifyingKey,
+}
+
+impl Cosigner {
+    fn from_vkey(vkey: &str) -> Self {
+        let mut parts = vkey.splitn(3, '+');
+        let (name, id, material) = (parts.next(), parts.next(), parts.next());
+        let material = from_base64_standard(material.expect("key material")).expect("base64");
+        let (kind, key) = material.split_first().expect("a type and a key");
+        assert_eq!(*kind, 4, "a cosigner's key");
+        let name = name.expect("a name").to_owned();
+        // The id is recomputed: a policy is text from a stranger.
+        let computed = signed_note::key_id(&name, &material);
+        assert_eq!(format!("{computed:08x}"), id.expect("an id"));
+        let key = VerifyingKey::from_bytes(key.try_into().expect("32 bytes")).expect("a point");
+        Self { name, id: computed, key }
+    }
+}
+
+impl Verifier for Cosigner {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn key_id(&self) -> u32 {
+        self.id
+    }
+
+    fn verify(&self, body: &[u8], signature: &[u8]) -> bool {
+        let Some((time, signature)) = signature.split_first_chunk::<8>() else { return false };
+        let head = format!("cosignature/v1\ntime {}\n", u64::from_be_bytes(*time));
+        let Ok(signature) = ed25519_dalek::Signature::from_slice(signature) else { return false };
+        self.key.verify_strict(&[head.as_bytes(), body].concat(), &signature).is_ok()
+    }
+}
+
+/// The verifiers of a tlog-policy, and how many witnesses it asks for.
+fn verifiers(policy: &str) -> (VerifierList, usize) {
+    let mut list: Vec<Box<dyn Verifier>> = Vec::new();
+    let mut threshold = 0;
+    for line in policy.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        match words.as_slice() {
+            ["log", vkey] => list.push(Box::new(StandardVerifier::new(vkey).expect("a vkey of type 0x01"))),
+            ["witness", _, vkey] => list.push(Box::new(Cosigner::from_vkey(vkey))),
+            ["group", _, count, ..] => threshold = count.parse().expect("a number"),
+            ["quorum", "validators"] => {}
+            other => panic!("a line that no tool knows: {other:?}"),
+        }
+    }
+    (VerifierList::new(list), threshold)
+}
+
+fn chain() -> Chain {
+    let mut chain = Chain::new("interop");
+    // Past one full tile of 256, so that proofs need two levels.
+    for block in 0..6u64 {
+        let entries: Vec<_> = (0..=block * 20).map(|n| format!("entry {block}.{n}")).collect();
+        chain.append(START + block, &entries);
+    }
+    chain
+}
+
+fn hash(hash: TreeHash) -> Hash {
+    Hash(*hash.as_bytes())
+}
+
+#[test]
+fn checkpoints_and_cosignatures_verify_with_signed_note() {
+    let chain = chain();
+    for header in &chain.headers[1..] {
+        let set = set_of(chain.members());
+        let (verifiers, threshold) = verifiers(&tlog_policy(&chain.origin(), &set));
+        let note = Note::from_bytes(chain.certificate(header).as_bytes()).expect("a signed note");
+        let (verified, unverified) = note.verify(&verifiers).expect("every known line verifies");
+        let witnesses = verified.iter().filter(|s| s.name() != chain.origin().as_str()).count();
+        let logs = verified.len() - witnesses;
+        assert_eq!((witnesses, logs, unverified.len(), threshold), (4, 1, 0, 3));
+        let checkpoint = Checkpoint::from_bytes(note.text()).expect("a C2SP checkpoint");
+        assert_eq!(checkpoint.origin(), chain.origin().as_str());
+        assert_eq!(checkpoint.size(), header.log_size.0);
+        assert_eq!(*checkpoint.hash(), hash(header.log_root));
+        assert_eq!(checkpoint.extension().lines().count(), 3, "height, round, header");
+        assert_eq!(checkpoint.to_bytes(), note.text(), "it writes what we wrote");
+        // One flipped bit, and their tool refuses the note as a whole.
+        let mut bad = chain.certificate(header).into_bytes();
+        let at = bad.len() - 20;
+        bad[at] = if bad[at] == b'A' { b'B' } else { b'A' };
+        assert!(Note::from_bytes(&bad).is_ok_and(|note| note.verify(&verifiers).is_err()));
+    }
+}
+
+#[test]
+fn inclusion_and_consistency_verify_with_tlog_tiles() {
+    let chain = chain();
+    let header = chain.tip();
+    let (size, root) = (header.log_size.0, hash(header.log_root));
+    let tiles = MemoryTiles::new(chain.log(), size);
+    let reader = TileHashReader::new(size, root, &tiles);
+    for index in 0..size {
+        let leaf = record_hash(chain.leaf(index));
+        let ours: Vec<_> = chain.path(index, header).into_iter().map(hash).collect();
+        check_record(&ours, size, root, index, leaf).expect("our proof, their check");
+        let theirs = prove_record(size, index, &reader).expect("their proof from our tiles");
+        assert_eq!(theirs, ours, "leaf {index}");
+        assert!(check_record(&ours, size, root, (index + 1) % size, leaf).is_err());
+    }
+    for earlier in &chain.headers[1..] {
+        let from = earlier.log_size.0;
+        let ours = testamur_primitives::merkle::consistency_proof(chain.log(), from, size).expect("in range");
+        let ours: Vec<_> = ours.into_iter().map(hash).collect();
+        check_tree(&ours, size, root, from, hash(earlier.log_root)).expect("our proof, their check");
+        let theirs = prove_tree(size, from, &reader).expect("their proof from our tiles");
+        // From equal sizes their library returns no proof either.
+        assert_eq!(theirs, ours, "from {from}");
+    }
+}
+
+#[test]
+fn records_verify_with_a_stock_jose_library() {
+    let file: RecordsFile =
+        serde_json::from_slice(&std::fs::read(vectors::folder().join("records.json")).expect("vectors")).expect("JSON");
+    let mut bundle = Vec::new();
+    for case in &file.good {
+        push_entry(&mut bundle, case.record.as_bytes());
+    }
+    let path = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(path.path(), bundle).expect("written");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("jose/verify.mjs");
+    let output = Command::new("node").arg(script).arg(path.path()).output().expect("node is there");
+    assert!(output.status.success(), "npm ci in tests/jose? {}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    // The library has no ES256K: Web Cryptography lacks the curve. Python checks those two.
+    assert_eq!(report["skipped"], 2);
+    assert_eq!(report["verified"], file.good.len() - 2);
+}
