@@ -38,6 +38,39 @@ pub(crate) enum Command {
     /// Look into a receipt
     #[command(subcommand)]
     Receipt(commands::receipt::ReceiptCommand),
+    /// Notarise documents: a verified receipt beside each
+    #[cfg(feature = "node")]
+    Notarise(commands::notarise::Notarise),
+    /// Run a development network on this machine
+    #[cfg(feature = "node")]
+    Dev(commands::dev::Dev),
+    /// Run one node
+    #[cfg(feature = "node")]
+    Run(commands::run::Run),
+    /// Run an author's gateway, or make tokens for its callers
+    #[cfg(feature = "node")]
+    Gateway(commands::gateway::Gateway),
+    /// Derive a stopped node's ledger from genesis again, and say what is wrong
+    #[cfg(feature = "node")]
+    Check(commands::check::Check),
+    /// Propose and approve changes, as an operator
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Governance(commands::governance::Governance),
+    /// Make the keys, genesis and configuration of a whole network on this machine
+    #[cfg(feature = "node")]
+    Init(commands::init::Init),
+    /// Make a network together: each operator its own keys
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Genesis(commands::genesis::GenesisCommand),
+    /// Make and show keys
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Key(commands::key::KeyCommand),
+    /// Measure four validators on this machine, beside the machine's own limits
+    #[cfg(feature = "node")]
+    Bench(crate::bench::Bench),
     /// Print the completion script of a shell
     Completions(commands::completions::Completions),
 }
@@ -49,6 +82,26 @@ impl Command {
             Self::Verify(command) => command.run(output),
             Self::Network(command) => command.run(output),
             Self::Receipt(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Notarise(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Dev(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Run(command) => command.run(),
+            #[cfg(feature = "node")]
+            Self::Gateway(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Check(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Governance(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Init(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Genesis(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Key(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Bench(command) => command.run(output),
             Self::Completions(command) => command.run(),
         }
     }

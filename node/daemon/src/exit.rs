@@ -69,6 +69,10 @@ pub(crate) enum CommandError {
     #[cfg(feature = "node")]
     #[error("{0}")]
     Usage(String),
+    /// A network whose trust file is not installed.
+    #[cfg(feature = "node")]
+    #[error("network {0} is not installed here: nothing that it says can be verified")]
+    UnknownNetwork(testamur_primitives::hash::GenesisHash),
     /// Anything else that keeps the command from its work.
     #[error("{what}")]
     Failed {
@@ -104,6 +108,8 @@ impl CommandError {
             Self::Content { .. } => "cli.content",
             #[cfg(feature = "node")]
             Self::Usage(_) => "cli.usage",
+            #[cfg(feature = "node")]
+            Self::UnknownNetwork(_) => "receipt.unknown-network",
             Self::Failed { code, .. } => code,
         }
     }
@@ -120,6 +126,10 @@ impl CommandError {
             },
             Self::Content { hint, .. } | Self::Failed { hint, .. } => hint,
             #[cfg(feature = "node")]
+            Self::UnknownNetwork(_) => {
+                "get its trust file from the network's operators, then run `testamur network add FILE`"
+            }
+            #[cfg(feature = "node")]
             Self::Usage(_) => "see `testamur help`",
         };
         (!hint.is_empty()).then(|| hint.to_owned())
@@ -130,6 +140,8 @@ impl CommandError {
         match self {
             #[cfg(feature = "node")]
             Self::Usage(_) => Exit::Usage,
+            #[cfg(feature = "node")]
+            Self::UnknownNetwork(_) => Exit::CannotTell,
             _ => Exit::Operational,
         }
     }

@@ -2,13 +2,31 @@
 //!
 //! Built with `--no-default-features` it verifies and nothing else: no database, no network, no HTTP.
 
+#[cfg(feature = "node")]
+mod bench;
 mod cli;
 mod commands;
+#[cfg(feature = "node")]
+mod config;
 mod document;
 mod exit;
 mod files;
+#[cfg(feature = "node")]
+mod keystore;
+#[cfg(feature = "node")]
+mod ledger_codes;
+#[cfg(feature = "node")]
+mod limits;
 mod networks;
+#[cfg(feature = "node")]
+mod node;
 mod output;
+#[cfg(feature = "node")]
+mod profile;
+#[cfg(feature = "node")]
+mod service;
+#[cfg(feature = "node")]
+mod setup;
 
 use std::process::ExitCode;
 

@@ -101,6 +101,12 @@ pub(crate) fn find(network: GenesisHash) -> Result<Option<Installed>, CommandErr
     Ok(None)
 }
 
+/// The installed network of this genesis hash, or what to do about it.
+#[cfg(feature = "node")]
+pub(crate) fn require(network: GenesisHash) -> Result<Installed, CommandError> {
+    find(network)?.ok_or_else(|| CommandError::UnknownNetwork(network))
+}
+
 /// The installed network that a person names: its origin, or a part of it that only one has.
 pub(crate) fn named(name: &str) -> Result<Installed, CommandError> {
     let mut all = list()?;

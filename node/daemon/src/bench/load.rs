@@ -1,0 +1,168 @@
+//! Load on running nodes: pre-signed records over kept-alive connections, closed loop for the highest rate and open
+//! loop for the time to final.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// One kept-alive connection to a node.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+}
+
+impl Connection {
+    async fn open(node: SocketAddr) -> Result<Self, String> {
+        let stream = TcpStream::connect(node).await.map_err(|e| format!("cannot reach node {node}: {e}"))?;
+        stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+        // Ends by itself when the sender is dropped.
+        tokio::spawn(connection);
+        Ok(Self { sender, host: node.to_string() })
+    }
+
+    async fn get(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        let request = hyper::Request::get(path)
+            .header("host", &self.host)
+            .body(Full::new(Bytes::new()))
+            .map_err(|e| e.to_string())?;
+        self.send(request).await.map(|(_, body)| body)
+    }
+
+    async fn post_record(&mut self, record: Bytes, wait: bool) -> Result<(u16, Vec<u8>), String> {
+        let path = if wait { "/v1/records?wait=final" } else { "/v1/records" };
+        let request = hyper::Request::post(path)
+            .header("host", &self.host)
+            .header("content-type", "application/jose")
+            .body(Full::new(record))
+            .map_err(|e| e.to_string())?;
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<(u16, Vec<u8>), String> {
+        self.sender.ready().await.map_err(|e| e.to_string())?;
+        let response = self.sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.map_err(|e| e.to_string())?;
+        Ok((status, body.to_bytes().to_vec()))
+    }
+}
+
+/// Records that are final on a node: its log's size.
+pub(crate) async fn log_size(node: SocketAddr) -> Result<u64, String> {
+    let status = Connection::open(node).await?.get("/v1/status").await?;
+    let status: serde_json::Value = serde_json::from_slice(&status).map_err(|e| format!("status: {e}"))?;
+    status.get("log_size").and_then(serde_json::Value::as_u64).ok_or_else(|| "status: no log_size".to_owned())
+}
+
+/// What a closed loop achieved.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Throughput {
+    /// Records that became final.
+    pub(crate) records: u64,
+    /// From the first request until the last record was final.
+    pub(crate) seconds: f64,
+    /// Final records a second.
+    pub(crate) final_s: f64,
+    /// Requests answered "busy" and sent again.
+    pub(crate) busy: usize,
+}
+
+/// Hands in all records as fast as the nodes take them, and waits until all are final.
+pub(crate) async fn flood(nodes: &[SocketAddr], records: Vec<Bytes>, connections: usize) -> Result<Throughput, String> {
+    let before = log_size(nodes[0]).await?;
+    let goal = before + records.len() as u64;
+    let (records, next, busy) = (Arc::new(records), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let start = Instant::now();
+    let mut workers = JoinSet::new();
+    for worker in 0..connections {
+        let node = nodes[worker % nodes.len()];
+        let (records, next, busy) = (Arc::clone(&records), Arc::clone(&next), Arc::clone(&busy));
+        workers.spawn(async move {
+            let mut connection = Connection::open(node).await?;
+            while let Some(record) = records.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    match connection.post_record(record.clone(), false).await? {
+                        (200..=299, _) => break,
+                        (429 | 503, _) => {
+                            busy.fetch_add(1, Ordering::Relaxed);
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                        (status, body) => return Err(refused(status, &body)),
+                    }
+                }
+            }
+            Ok::<(), String>(())
+        });
+    }
+    while let Some(done) = workers.join_next().await {
+        done.map_err(|e| e.to_string())??;
+    }
+    let mut size = before;
+    while size < goal {
+        if start.elapsed() > Duration::from_secs(300) {
+            return Err(format!(
+                "only {} of {} records became final within five minutes",
+                size - before,
+                goal - before
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        size = log_size(nodes[0]).await?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let count = goal - before;
+    Ok(Throughput { records: count, seconds, final_s: count as f64 / seconds, busy: busy.load(Ordering::Relaxed) })
+}
+
+/// Hands in records at a steady rate, each waiting until it is final; returns the times in milliseconds, sorted.
+/// A late answer does not delay the next request (open loop), so queueing shows in the figures.
+pub(crate) async fn pace(nodes: &[SocketAddr], records: Vec<Bytes>, rate_s: f64) -> Result<Vec<f64>, String> {
+    let start = Instant::now();
+    let mut idle: Vec<Vec<Connection>> = nodes.iter().map(|_| Vec::new()).collect();
+    let (back, mut returned) = tokio::sync::mpsc::unbounded_channel::<(usize, Connection)>();
+    let mut requests = JoinSet::new();
+    for (number, record) in records.into_iter().enumerate() {
+        let due = start + Duration::from_secs_f64(number as f64 / rate_s);
+        tokio::time::sleep_until(due.into()).await;
+        while let Ok((node, connection)) = returned.try_recv() {
+            idle[node].push(connection);
+        }
+        let node = number % nodes.len();
+        let (address, connection, back) = (nodes[node], idle[node].pop(), back.clone());
+        requests.spawn(async move {
+            let mut connection = match connection {
+                Some(connection) => connection,
+                None => Connection::open(address).await?,
+            };
+            let (status, body) = connection.post_record(record, true).await?;
+            // Measured from when it was due, not from when it was sent.
+            let took_ms = due.elapsed().as_secs_f64() * 1e3;
+            if status != 200 && status != 201 {
+                return Err(refused(status, &body));
+            }
+            // The receiver lives as long as the loop; after it nobody needs the connection.
+            let _ = back.send((node, connection));
+            Ok::<f64, String>(took_ms)
+        });
+    }
+    let mut times = Vec::with_capacity(requests.len());
+    while let Some(done) = requests.join_next().await {
+        times.push(done.map_err(|e| e.to_string())??);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+fn refused(status: u16, body: &[u8]) -> String {
+    format!("a node answered {status}: {}", String::from_utf8_lossy(&body[..body.len().min(300)]))
+}

@@ -1,0 +1,304 @@
+//! `testamur bench`: four validators of its own on this machine, measured beside the machine's limits in the same run.
+//!
+//! Figures mean something only as a share of the limits next to them; no test asserts them.
+
+mod limits;
+mod load;
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hyper::body::Bytes;
+use serde::Serialize;
+use testamur_client::author::Author;
+use testamur_primitives::commitment::{DigestAlgorithm, Form};
+use testamur_primitives::genesis::Parameters;
+use testamur_primitives::hash::GenesisHash;
+use testamur_primitives::record::{Act, Bytes as Entry};
+use testamur_primitives::units::UnixTime;
+
+use crate::commands::init::TERM_S;
+use crate::exit::{CommandError, Exit};
+use crate::keystore::{Access, Key, KeyKind, Protection};
+use crate::output::{Output, now};
+use crate::setup::layout::Ports;
+use crate::setup::{LegalPerson, Plan, key_path, make_network};
+use limits::{MachineLimits, percentile};
+use load::Throughput;
+
+/// Validators of the measured network.
+const VALIDATORS: usize = 4;
+/// Authors of the load: one author may use only its share of the pool.
+const AUTHORS: usize = 16;
+/// Heights of one record each that are measured one after another.
+const SINGLE_HEIGHTS: usize = 60;
+/// How long the network may take to be ready.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Records handed in for the highest rate
+    #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u32).range(100..=2_000_000))]
+    records: u32,
+    /// Connections that hand them in
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    connections: u16,
+    /// Seconds of steady load at half the highest rate
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
+    steady_s: u16,
+    /// Directory for the network; made and removed
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// First port
+    #[arg(long, default_value_t = 18_080, value_parser = clap::value_parser!(u16).range(Ports::BASE_MIN as i64..=Ports::BASE_MAX as i64))]
+    base_port: u16,
+    /// Keep the directory: ledgers and logs of the nodes
+    #[arg(long)]
+    keep: bool,
+}
+
+/// What a run found.
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    limits: MachineLimits,
+    validators: usize,
+    record_bytes: usize,
+    /// One record at a time: a height's cost with nothing else to do.
+    single: Latency,
+    flood: Throughput,
+    steady: Steady,
+    /// Share of one core's strict Ed25519 rate that the flood needed for verifying each record once a node.
+    verify_share: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    cores: usize,
+    system: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    samples: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Steady {
+    rate_s: f64,
+    to_final: Latency,
+}
+
+impl Latency {
+    fn of(sorted_ms: &[f64]) -> Self {
+        Self { samples: sorted_ms.len(), p50_ms: percentile(sorted_ms, 0.5), p99_ms: percentile(sorted_ms, 0.99) }
+    }
+}
+
+/// The nodes of the measured network; stopped when dropped.
+struct Nodes {
+    children: Vec<Child>,
+    api: Vec<SocketAddr>,
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // Gone already, or to be gone now: the ledger is thrown away.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Bench {
+    /// Measures.
+    pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        let dir = self
+            .dir
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join(format!("testamur-bench-{}", std::process::id())));
+        output.note("measuring this machine's limits");
+        let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let limits = MachineLimits::measure(parent).map_err(|e| CommandError::file("write in", parent, e))?;
+        let measured = self.measure(&dir, limits, output);
+        if !self.keep {
+            // What was measured does not depend on it.
+            let _ = std::fs::remove_dir_all(&dir);
+        }
+        let report = measured?;
+        output.result(&report, || table(&report));
+        Ok(Exit::Ok)
+    }
+
+    fn measure(&self, dir: &Path, limits: MachineLimits, output: &Output) -> Result<Report, CommandError> {
+        let person = |name: &str| LegalPerson { name: name.into(), country: "EU".into() };
+        let time = now()?;
+        let ports = Ports { host: IpAddr::V4(Ipv4Addr::LOCALHOST), base: self.base_port };
+        let plan = Plan {
+            domain: "bench.testamur.example".into(),
+            name: "bench".into(),
+            time,
+            validators: (0..VALIDATORS).map(|i| person(&format!("Benchmark {i}"))).collect(),
+            operators: vec![person("Benchmark 0")],
+            approvals_required: 1,
+            authors: AUTHORS,
+            not_after: UnixTime(time.0 + TERM_S),
+            parameters: Parameters::default(),
+            ports,
+            protection: Protection::InsecureDev,
+        };
+        let made = make_network(&plan, dir, |_, _| Ok(()))?;
+        let authors = read_authors(dir, made.trust.network())?;
+        output.note("starting four validators");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|e| failed(e.to_string()))?;
+        let nodes = start(dir, &ports)?;
+        runtime.block_on(ready(&nodes.api))?;
+
+        output.note("one record at a time");
+        let single = sign(&authors, SINGLE_HEIGHTS)?;
+        let record_bytes = single[0].len();
+        let mut times = Vec::new();
+        for record in single {
+            times.extend(runtime.block_on(load::pace(&nodes.api[..1], vec![record], 1.0)).map_err(failed)?);
+        }
+        times.sort_by(f64::total_cmp);
+        let single = Latency::of(&times);
+
+        output.note(format!("{} records as fast as they are taken", self.records));
+        let records = sign(&authors, self.records as usize)?;
+        let flood = runtime.block_on(load::flood(&nodes.api, records, self.connections.into())).map_err(failed)?;
+
+        let rate_s = flood.final_s / 2.0;
+        output.note(format!("{rate_s:.0} records a second for {} s", self.steady_s));
+        let records = sign(&authors, (rate_s * f64::from(self.steady_s)).ceil() as usize)?;
+        let times = runtime.block_on(load::pace(&nodes.api, records, rate_s)).map_err(failed)?;
+        let steady = Steady { rate_s, to_final: Latency::of(&times) };
+        drop(nodes);
+
+        let verify_share = flood.final_s * VALIDATORS as f64 / limits.ed25519_strict_s;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let system = std::fs::read_to_string("/proc/version").unwrap_or_default();
+        let system = system.split(" (").next().unwrap_or_default().to_owned();
+        let machine = Machine { cores, system };
+        Ok(Report { machine, limits, validators: VALIDATORS, record_bytes, single, flood, steady, verify_share })
+    }
+}
+
+fn failed(what: String) -> CommandError {
+    CommandError::failed("bench.failed", what, "run again with --keep and read the nodes' logs")
+}
+
+fn read_authors(dir: &Path, network: GenesisHash) -> Result<Vec<Author>, CommandError> {
+    let access = Access { passphrase: None, insecure_dev: true };
+    (0..AUTHORS)
+        .map(|i| {
+            let place = if i == 0 { dir.join("gateway") } else { dir.join(format!("author-{i}")) };
+            let key = Key::read(&key_path(&place, KeyKind::Author), KeyKind::Author, &access)
+                .map_err(|e| failed(e.to_string()))?;
+            Ok(Author::new(key.into_signing(), network))
+        })
+        .collect()
+}
+
+/// Signs records of one commitment each, the authors in turn.
+fn sign(authors: &[Author], count: usize) -> Result<Vec<Bytes>, CommandError> {
+    (0..count)
+        .map(|number| {
+            let mut entry = vec![7u8; 32];
+            entry[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            let act = Act::Notarise {
+                alg: DigestAlgorithm::Sha2_256,
+                form: Form::Commitment,
+                entries: vec![Entry(entry)],
+                reference: None,
+            };
+            let record = authors[number % authors.len()].sign(act).map_err(|e| failed(e.to_string()))?;
+            Ok(Bytes::copy_from_slice(record.as_bytes()))
+        })
+        .collect()
+}
+
+fn start(dir: &Path, ports: &Ports) -> Result<Nodes, CommandError> {
+    let binary = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
+    let mut nodes = Nodes { children: Vec::new(), api: Vec::new() };
+    for node in 0..VALIDATORS {
+        let place = dir.join(format!("node-{node}"));
+        let log = place.join("log");
+        let file = File::create(&log).map_err(|e| CommandError::file("create", &log, e))?;
+        let child = Command::new(&binary)
+            .arg("run")
+            .arg("--config")
+            .arg(place.join("config.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .map_err(|e| CommandError::file("start", &binary, e))?;
+        nodes.children.push(child);
+        nodes.api.push(ports.api(node));
+    }
+    Ok(nodes)
+}
+
+/// Waits until every node answers and has a block: then a quorum is there.
+async fn ready(nodes: &[SocketAddr]) -> Result<(), CommandError> {
+    let start = Instant::now();
+    for node in nodes {
+        loop {
+            match load::log_size(*node).await {
+                Ok(_) => break,
+                Err(error) if start.elapsed() > READY_MAX => return Err(failed(error)),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn table(report: &Report) -> String {
+    let Report { machine, limits, single, flood, steady, .. } = report;
+    let row = |name: &str, value: String, limit: String| format!("  {name:<38} {value:>14}   {limit}\n");
+    let mut text = format!(
+        "{} validators on one machine: {} cores, {}; records of {} bytes with one hash each\n\n",
+        report.validators, machine.cores, machine.system, report.record_bytes
+    );
+    text += &row(
+        "final records/s",
+        format!("{:.0}", flood.final_s),
+        format!(
+            "verifying each once a node: {:.0} % of one core's {:.0} strict Ed25519/s",
+            100.0 * report.verify_share,
+            limits.ed25519_strict_s
+        ),
+    );
+    text += &row(
+        "time to final at half load, p50",
+        format!("{:.0} ms", steady.to_final.p50_ms),
+        format!("{:.0} records/s, {} samples", steady.rate_s, steady.to_final.samples),
+    );
+    text += &row("time to final at half load, p99", format!("{:.0} ms", steady.to_final.p99_ms), String::new());
+    text += &row(
+        "a height with one record, p50",
+        format!("{:.1} ms", single.p50_ms),
+        format!("{:.0} fdatasync/s on this disk", limits.fdatasync_s),
+    );
+    text += &row("a height with one record, p99", format!("{:.1} ms", single.p99_ms), String::new());
+    text += "\nlimits of this machine, one core, same run\n";
+    text += &row("SHA-256, large input", format!("{:.2} GB/s", limits.sha256_bytes_s / 1e9), String::new());
+    text += &row("SHA-256, 64 bytes", format!("{:.1} M/s", limits.sha256_64_s / 1e6), String::new());
+    text += &row("Ed25519 strict verification", format!("{:.0} /s", limits.ed25519_strict_s), String::new());
+    text += &row("fdatasync of 4 KiB appended", format!("{:.0} /s", limits.fdatasync_s), String::new());
+    text
+}

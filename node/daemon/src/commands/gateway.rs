@@ -1,0 +1,246 @@
+//! `testamur gateway`: an author's gateway, and the tokens of those who may call it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use testamur_api::server::Tls;
+use testamur_gateway::tokens::{Token, Tokens, TokensError};
+use testamur_gateway::{Gateway as GatewayService, GatewayConfig};
+use testamur_primitives::record::Reference;
+
+use crate::config::{Log, read_toml};
+use crate::exit::{CommandError, Exit};
+use crate::keystore::{Access, Key, KeyKind, PassphraseOptions};
+use crate::output::{Output, Tone, now, utc};
+use crate::service::{self, StopSignals};
+use crate::{files, networks};
+
+/// Arguments of `gateway`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Gateway {
+    #[command(subcommand)]
+    command: Option<GatewayCommand>,
+    /// The gateway's config.toml
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseOptions,
+    /// Stop when the process that started this one is gone
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
+}
+
+/// Subcommands of `gateway`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GatewayCommand {
+    /// Tokens of callers: made here, shown once, kept as hashes
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// Subcommands of `gateway token`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, once
+    Add {
+        /// The tokens file of the gateway (made when it is not there)
+        #[arg(long, value_name = "FILE")]
+        tokens: PathBuf,
+        /// Which caller it is for, such as registry-office; never a person's name
+        label: Reference,
+    },
+    /// List labels
+    List {
+        /// The tokens file of the gateway
+        #[arg(long, value_name = "FILE")]
+        tokens: PathBuf,
+    },
+    /// Take a caller's token away
+    Remove {
+        /// The tokens file of the gateway
+        #[arg(long, value_name = "FILE")]
+        tokens: PathBuf,
+        /// Which caller
+        label: Reference,
+    },
+}
+
+/// A gateway's config.toml.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    listen: SocketAddr,
+    nodes: Vec<String>,
+    trust: PathBuf,
+    author: PathBuf,
+    tokens: PathBuf,
+    passphrase_file: Option<PathBuf>,
+    #[serde(default)]
+    insecure_dev: bool,
+    #[serde(default)]
+    allowed_hosts: Vec<String>,
+    #[serde(default)]
+    node_roots: Vec<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    batch_window_ms: Option<u64>,
+    #[serde(default)]
+    log: Log,
+}
+
+/// The config.toml of a gateway beside the nodes of a network made here.
+pub(crate) fn config_text(listen: SocketAddr, nodes: &[SocketAddr], insecure_dev: bool) -> String {
+    let nodes: Vec<_> = nodes.iter().map(|node| format!("    \"http://{node}\",\n")).collect();
+    format!(
+        "# Configuration of a Testamur gateway: one author's. Paths are relative to this file.\n\
+         listen = \"{listen}\"\n\
+         # Tried in this order; one that is away costs nothing but a moment.\n\
+         nodes = [\n{}]\n\
+         # What receipts are verified with before they are handed out.\n\
+         trust = \"../trust.json\"\n\
+         author = \"author.key\"\n\
+         # Hashes of the callers' tokens; `testamur gateway token add` makes one.\n\
+         tokens = \"tokens.json\"\n\
+         {}",
+        nodes.concat(),
+        if insecure_dev {
+            "# The key is not encrypted: a development network, without value.\ninsecure_dev = true\n"
+        } else {
+            "# Or --passphrase-fd, or TESTAMUR_PASSPHRASE_FILE.\n# passphrase_file = \"/run/credentials/testamur/passphrase\"\n"
+        },
+    )
+}
+
+impl ConfigFile {
+    fn read(path: &Path, passphrase: &PassphraseOptions) -> Result<(GatewayConfig, Log), CommandError> {
+        let file: Self = read_toml(path)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let trust = networks::read(&base.join(&file.trust))?.trust;
+        let mut options = passphrase.clone();
+        if options.passphrase_file.is_none() {
+            options.passphrase_file = file.passphrase_file.as_ref().map(|p| base.join(p));
+        }
+        let access = Access { passphrase: options.read()?, insecure_dev: file.insecure_dev };
+        let author = Key::read(&base.join(&file.author), KeyKind::Author, &access)?;
+        let tokens = Tokens::load(&base.join(&file.tokens)).map_err(|e| tokens_refused(&e))?;
+        let mut config = GatewayConfig::new(file.listen, file.nodes, author.into_signing(), tokens, trust);
+        config.allowed_hosts = file.allowed_hosts;
+        for root in &file.node_roots {
+            config.node_roots_pem.push(files::read_at_most(&base.join(root), 1024 * 1024)?);
+        }
+        config.tls = match (&file.tls_cert, &file.tls_key) {
+            (Some(cert), Some(key)) => Some(
+                Tls::from_pem_files(&base.join(cert), &base.join(key))
+                    .map_err(|e| CommandError::failed("gateway.tls", e, "check tls_cert and tls_key"))?,
+            ),
+            (None, None) => None,
+            _ => return Err(CommandError::content(path, "tls_cert and tls_key go together", "give both or none")),
+        };
+        if let Some(window) = file.batch_window_ms {
+            config.batch_window = Duration::from_millis(window);
+        }
+        Ok((config, file.log))
+    }
+}
+
+fn tokens_refused(error: &TokensError) -> CommandError {
+    CommandError::failed("gateway.tokens", error, "`testamur gateway token add --tokens FILE LABEL` makes a token")
+}
+
+#[derive(Serialize)]
+struct TokenReport<'a> {
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    created: u64,
+}
+
+impl Gateway {
+    /// Runs the gateway, or works on its tokens.
+    pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        if let Some(GatewayCommand::Token(command)) = self.command {
+            return command.run(output);
+        }
+        let path = self.config.ok_or_else(|| CommandError::Usage("--config is needed".into()))?;
+        if self.end_with_parent {
+            service::end_with_parent()?;
+        }
+        service::forbid_core_dumps()?;
+        let (config, log) = ConfigFile::read(&path, &self.passphrase)?;
+        service::start_log(&log)?;
+        service::runtime()?.block_on(serve(config))
+    }
+}
+
+async fn serve(config: GatewayConfig) -> Result<Exit, CommandError> {
+    let mut signals = StopSignals::listen()?;
+    let gateway = GatewayService::bind(config).await.map_err(|e| CommandError::failed("gateway.start", e, ""))?;
+    tracing::info!(address = %gateway.local_address(), author = %gateway.author(), "the gateway is up");
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(gateway.serve(async move {
+        // An error means that the sender is gone: that is a stop as well.
+        let _ = stopped.await;
+    }));
+    let signal = signals.recv().await;
+    tracing::info!(signal, "stopping");
+    let _ = stop.send(());
+    tokio::select! {
+        _ = serving => tracing::info!("stopped"),
+        signal = signals.recv() => {
+            tracing::warn!(signal, "stopped without waiting: a second signal");
+            return Ok(Exit::Operational);
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+impl TokenCommand {
+    fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        match self {
+            Self::Add { tokens: path, label } => {
+                let mut tokens = if path.exists() { load(&path)? } else { Tokens::new() };
+                let created = now()?;
+                let token = Token::generate().map_err(|e| tokens_refused(&e))?;
+                tokens.add(label.clone(), &token, created).map_err(|e| tokens_refused(&e))?;
+                tokens.save(&path).map_err(|e| tokens_refused(&e))?;
+                let report = TokenReport { label: label.as_str(), token: Some(token.as_str()), created: created.0 };
+                output.result(&report, || token.as_str().to_owned());
+                output.note("this token is shown once; give it to the caller and keep no copy");
+            }
+            Self::List { tokens } => {
+                let tokens = load(&tokens)?;
+                let entry = |e: &testamur_gateway::tokens::TokenEntry| (e.label.to_string(), e.created);
+                let entries: Vec<_> = tokens.entries().iter().map(entry).collect();
+                let report: Vec<_> = entries
+                    .iter()
+                    .map(|(label, created)| TokenReport { label, token: None, created: created.0 })
+                    .collect();
+                output.result(&report, || {
+                    entries.iter().map(|(label, at)| format!("{label}  since {}\n", utc(*at))).collect()
+                });
+            }
+            Self::Remove { tokens: path, label } => {
+                let mut tokens = load(&path)?;
+                if !tokens.remove(&label) {
+                    return Err(CommandError::failed(
+                        "gateway.tokens",
+                        format!("{} has no token labelled {label}", path.display()),
+                        "`testamur gateway token list` shows the labels",
+                    ));
+                }
+                tokens.save(&path).map_err(|e| tokens_refused(&e))?;
+                let report = TokenReport { label: label.as_str(), token: None, created: now()?.0 };
+                output.result(&report, || output.paint(Tone::Good, &format!("Removed the token of {label}")));
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn load(path: &Path) -> Result<Tokens, CommandError> {
+    Tokens::load(path).map_err(|e| tokens_refused(&e))
+}
