@@ -96,8 +96,13 @@ fn add_problems<'k>(responses: &mut Value, kinds: impl Iterator<Item = &'k Kind>
     for (status, codes) in by_status {
         let codes = codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
         let schema = json!({ "$ref": "#/components/schemas/ProblemDetails" });
-        responses[status.to_string()] =
-            json!({ "description": codes, "content": { PROBLEM_JSON: { "schema": schema } } });
+        let response = &mut responses[status.to_string()];
+        // A handler may have said more about this status itself.
+        let description = match response["description"].as_str() {
+            Some(said) => format!("{said}; {codes}"),
+            None => codes,
+        };
+        *response = json!({ "description": description, "content": { PROBLEM_JSON: { "schema": schema } } });
     }
 }
 
@@ -114,10 +119,12 @@ mod tests {
             .iter()
             .flat_map(|r| r.operations.iter().map(|o| (r.documented.to_owned(), o.method.to_owned())))
             .collect();
-        let mut documented = BTreeSet::new();
+        let (mut documented, mut operation_ids) = (BTreeSet::new(), BTreeSet::new());
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 documented.insert((path.clone(), method.clone()));
+                let id = operation["operationId"].as_str().expect(path);
+                assert!(operation_ids.insert(id.to_owned()), "{id} names two operations");
                 assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{method} {path} has no summary");
                 let responses = operation["responses"].as_object().expect("responses");
                 assert!(responses.keys().any(|s| s.starts_with('2')), "{method} {path} has no success");

@@ -27,7 +27,7 @@ pub(crate) struct ListParameters {
 ///
 /// Newest first, a page at a time.
 #[utoipa::path(
-    get, path = "/v1/blocks", tag = "blocks", params(ListParameters),
+    get, path = "/v1/blocks", operation_id = "listBlocks", tag = "blocks", params(ListParameters),
     responses((status = 200, description = "A page of blocks", body = BlockPage))
 )]
 pub(crate) async fn list(
@@ -53,7 +53,7 @@ pub(crate) async fn list(
 /// Header and record ids. Its certificate is the checkpoint of the same height: certificates differ between nodes,
 /// blocks do not.
 #[utoipa::path(
-    get, path = "/v1/blocks/{height}", tag = "blocks",
+    get, path = "/v1/blocks/{height}", operation_id = "readBlock", tag = "blocks",
     params(("height" = u64, Path, description = "Height; genesis is 0")),
     responses((status = 200, description = "The block", body = BlockView))
 )]

@@ -14,7 +14,7 @@ use crate::request::{NoParameters, Parameters};
 ///
 /// OpenAPI 3.1, generated from the code.
 #[utoipa::path(
-    get, path = "/v1/openapi.json", tag = "documentation",
+    get, path = "/v1/openapi.json", operation_id = "readOpenApi", tag = "documentation",
     responses((status = 200, description = "The OpenAPI document", body = Object, content_type = "application/json"))
 )]
 pub(crate) async fn openapi(
@@ -28,7 +28,7 @@ pub(crate) async fn openapi(
 ///
 /// One page without scripts or anything from third parties.
 #[utoipa::path(
-    get, path = "/docs", tag = "documentation",
+    get, path = "/docs", operation_id = "readDocs", tag = "documentation",
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]
 pub(crate) async fn docs(

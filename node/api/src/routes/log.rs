@@ -41,7 +41,7 @@ enum TileKind {
 
 /// Newest checkpoint of the log
 #[utoipa::path(
-    get, path = "/log/checkpoint", tag = "log",
+    get, path = "/log/checkpoint", operation_id = "readLogCheckpoint", tag = "log",
     responses((status = 200, description = "A signed note (C2SP tlog-checkpoint)", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn checkpoint(
@@ -57,7 +57,7 @@ pub(crate) async fn checkpoint(
 /// Hashes under `<L>/<N>[.p/<W>]`, entry bundles under `entries/<N>[.p/<W>]` (C2SP tlog-tiles). The slashes are part of
 /// the parameter.
 #[utoipa::path(
-    get, path = "/log/tile/{tile}", tag = "log",
+    get, path = "/log/tile/{tile}", operation_id = "readLogTile", tag = "log",
     params(("tile" = String, Path, description = "`<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`", example = "0/x001/x234/067.p/8")),
     responses((status = 200, description = "W × 32 bytes of hashes, or W entries", body = Vec<u8>, content_type = "application/octet-stream"))
 )]
@@ -83,7 +83,7 @@ pub(crate) async fn tile(
 /// The C2SP `tlog-policy` by which existing tools accept this network's checkpoints of the epoch: every node's log
 /// key, every validator as a witness, and the quorum.
 #[utoipa::path(
-    get, path = "/log/policy/{epoch}", tag = "log",
+    get, path = "/log/policy/{epoch}", operation_id = "readLogPolicy", tag = "log",
     params(("epoch" = u64, Path, description = "Epoch, from 0")),
     responses((status = 200, description = "A policy (C2SP tlog-policy)", body = String, content_type = "text/plain"))
 )]

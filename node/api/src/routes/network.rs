@@ -38,7 +38,7 @@ pub(crate) struct EpochParameters {
 /// Each set of validators and how it vouches for the next, oldest first: the chain by which a light client follows
 /// the network from its trust file to today.
 #[utoipa::path(
-    get, path = "/v1/epochs", tag = "network", params(EpochParameters),
+    get, path = "/v1/epochs", operation_id = "listEpochs", tag = "network", params(EpochParameters),
     responses((status = 200, description = "A page of epochs", body = EpochPage))
 )]
 pub(crate) async fn epochs(
@@ -58,7 +58,7 @@ pub(crate) async fn epochs(
 ///
 /// What the network is, who runs it, by which algorithms and limits, and how long finality takes: machine-readable.
 #[utoipa::path(
-    get, path = "/v1/network", tag = "network",
+    get, path = "/v1/network", operation_id = "readNetwork", tag = "network",
     responses((status = 200, description = "The practice statement", body = NetworkView))
 )]
 pub(crate) async fn network(
@@ -127,7 +127,7 @@ pub(crate) async fn network(
 /// All that the network started from, in canonical form: its hash names the network. Take it from the operators, not
 /// from the node that you check; this copy is for comparing.
 #[utoipa::path(
-    get, path = "/v1/genesis", tag = "network",
+    get, path = "/v1/genesis", operation_id = "readGenesis", tag = "network",
     responses((status = 200, description = "The genesis", body = GenesisSchema))
 )]
 pub(crate) async fn genesis(
@@ -141,7 +141,7 @@ pub(crate) async fn genesis(
 ///
 /// Where it stands, whether it is ready and, if not, why.
 #[utoipa::path(
-    get, path = "/v1/status", tag = "network",
+    get, path = "/v1/status", operation_id = "readStatus", tag = "network",
     responses((status = 200, description = "The node's state", body = StatusView))
 )]
 pub(crate) async fn status(

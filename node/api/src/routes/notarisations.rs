@@ -40,7 +40,7 @@ pub(crate) struct LookupParameters {
 /// Finds public entries only. An empty list is no proof of absence: entries are salted by default, and who holds the
 /// receipt can still show one. The page says so in `note`.
 #[utoipa::path(
-    get, path = "/v1/notarisations", tag = "records", params(LookupParameters),
+    get, path = "/v1/notarisations", operation_id = "findNotarisations", tag = "records", params(LookupParameters),
     responses((status = 200, description = "The document's public entries, perhaps none", body = NotarisationPage))
 )]
 pub(crate) async fn list(

@@ -19,7 +19,7 @@ use crate::views::{CheckpointView, ConsistencyView, HistoryView};
 /// A signed note: checkpoint, cosignatures of more than two thirds of the validators, this node's log signature. JSON
 /// with the header by `Accept: application/json`.
 #[utoipa::path(
-    get, path = "/v1/checkpoints/latest", tag = "proofs",
+    get, path = "/v1/checkpoints/latest", operation_id = "readLatestCheckpoint", tag = "proofs",
     responses((status = 200, description = "The newest checkpoint", content(
         (String = "text/plain"),
         (CheckpointView = "application/json"),
@@ -44,7 +44,7 @@ pub(crate) fn no_checkpoint_yet() -> String {
 /// The certificate of a height, as this node stored it first. Honest nodes may hold different cosignatures of one
 /// body. Genesis has none.
 #[utoipa::path(
-    get, path = "/v1/checkpoints/{height}", tag = "proofs",
+    get, path = "/v1/checkpoints/{height}", operation_id = "readCheckpoint", tag = "proofs",
     params(("height" = u64, Path, description = "Height, from 1")),
     responses((status = 200, description = "The checkpoint", content(
         (String = "text/plain"),
@@ -101,7 +101,7 @@ pub(crate) struct HistoryParameters {
 ///
 /// The log of `from` records is a prefix of the log of `to` records (RFC 6962 §2.1.2).
 #[utoipa::path(
-    get, path = "/v1/consistency", tag = "proofs", params(ConsistencyParameters),
+    get, path = "/v1/consistency", operation_id = "proveConsistency", tag = "proofs", params(ConsistencyParameters),
     responses((status = 200, description = "The proof", body = ConsistencyView))
 )]
 pub(crate) async fn consistency(
@@ -128,7 +128,7 @@ pub(crate) async fn consistency(
 /// The header of height `from` lies under the history root of the header of height `to`: who trusts the newer
 /// checkpoint trusts the older header, and the state that it names.
 #[utoipa::path(
-    get, path = "/v1/history", tag = "proofs", params(HistoryParameters),
+    get, path = "/v1/history", operation_id = "proveHistory", tag = "proofs", params(HistoryParameters),
     responses((status = 200, description = "The proof", body = HistoryView))
 )]
 pub(crate) async fn history(

@@ -43,7 +43,7 @@ pub(crate) enum Wait {
 /// The body is a compact JWS signed by its author. 202 means queued on this node and no more; 201 means final:
 /// committed by a quorum and on this node's disk. Submitting the same record again does no harm: 409 tells where it is.
 #[utoipa::path(
-    post, path = "/v1/records", tag = "records", params(SubmitParameters),
+    post, path = "/v1/records", operation_id = "submitRecord", tag = "records", params(SubmitParameters),
     request_body(content = String, content_type = "application/jose", description = "A compact JWS of at most 65,535 bytes"),
     responses(
         (status = 201, description = "Final", body = Submission, headers(("Location" = String, description = "The record"))),
@@ -51,6 +51,8 @@ pub(crate) enum Wait {
             ("Location" = String, description = "The record, once it is final"),
             ("Retry-After" = u32, description = "Seconds after which to look there"),
         )),
+        (status = 400, description = "Not a record: `record.*` 101 to 113", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 413, description = "`record.too-large`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "The record is there already; Location tells where", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "The ledger's rules refuse the record; `code` and `number` say why", body = ProblemDetails, content_type = "application/problem+json"),
     )
@@ -122,7 +124,7 @@ fn submitted(status: StatusCode, submission: Submission) -> Response {
 ///
 /// JSON, or the record's own bytes by `Accept: application/jose`.
 #[utoipa::path(
-    get, path = "/v1/records/{id}", tag = "records",
+    get, path = "/v1/records/{id}", operation_id = "readRecord", tag = "records",
     params(("id" = String, Path, description = "SHA-256 of the record's JWS signing input: 64 lower-case hexadecimal digits")),
     responses((status = 200, description = "The record", content(
         (RecordView = "application/json"),
@@ -150,7 +152,7 @@ pub(crate) async fn one(
 /// The JSON's bytes are canonical and carry their own digest: keep them unchanged. A C2SP `.tlog-proof` by
 /// `Accept: text/plain`. Openings of commitments are not in it: they are the author's alone.
 #[utoipa::path(
-    get, path = "/v1/records/{id}/receipt", tag = "records",
+    get, path = "/v1/records/{id}/receipt", operation_id = "readReceipt", tag = "records",
     params(("id" = String, Path, description = "The record's id")),
     responses((status = 200, description = "The receipt", content(
         (ReceiptSchema = "application/json"),
@@ -204,7 +206,7 @@ pub(crate) struct ListParameters {
 ///
 /// Final records in log order, a page at a time.
 #[utoipa::path(
-    get, path = "/v1/records", tag = "records", params(ListParameters),
+    get, path = "/v1/records", operation_id = "listRecords", tag = "records", params(ListParameters),
     responses((status = 200, description = "A page of records", body = RecordPage))
 )]
 pub(crate) async fn list(

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, crypto};
 
 /// Why TLS could not be set up.
@@ -31,7 +33,7 @@ pub enum TlsError {
     NoKey,
     /// Malformed PEM.
     #[error("malformed PEM: {0}")]
-    Pem(std::io::Error),
+    Pem(pem::Error),
     /// rustls refuses them.
     #[error("certificate and key are refused: {0}")]
     Rustls(#[from] rustls::Error),
@@ -66,11 +68,15 @@ impl Tls {
     /// Takes PEM text: the chain with the server's own certificate first, and its unencrypted key.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain =
-            rustls_pemfile::certs(&mut &certificate[..]).collect::<Result<Vec<_>, _>>().map_err(TlsError::Pem)?;
+            CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>().map_err(TlsError::Pem)?;
         if chain.is_empty() {
             return Err(TlsError::NoCertificate);
         }
-        let key = rustls_pemfile::private_key(&mut &key[..]).map_err(TlsError::Pem)?.ok_or(TlsError::NoKey)?;
+        let key = match PrivateKeyDer::from_pem_slice(key) {
+            Ok(key) => key,
+            Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey),
+            Err(error) => return Err(TlsError::Pem(error)),
+        };
         let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_no_client_auth()

@@ -53,6 +53,16 @@ fn slow_headers_end_the_connection() {
 }
 
 #[test]
+fn an_idle_kept_connection_ends() {
+    let node = TestNode::start_with(TestNode::impatient(), None);
+    let mut stream = connect(node.address);
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut stream).unwrap().status, 200);
+    let (rest, took) = until_closed(&mut stream);
+    assert!(rest.is_empty() && took < Duration::from_secs(10), "kept for {took:?}");
+}
+
+#[test]
 fn headers_that_drip_end_the_connection() {
     let node = TestNode::start_with(TestNode::impatient(), None);
     let mut stream = connect(node.address);

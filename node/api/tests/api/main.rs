@@ -5,6 +5,7 @@
 mod abuse;
 mod admin;
 mod client;
+mod document;
 mod http2;
 mod ledger;
 mod log;

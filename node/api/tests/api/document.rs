@@ -1,0 +1,102 @@
+//! The OpenAPI document against what the server really answers: each JSON answer has the members, and only the members,
+//! that its schema names. This also holds the described formats against the primitives' real types.
+
+use serde_json::Value;
+use testamur_primitives::commitment::Form;
+use testamur_primitives::record::Bytes;
+
+use crate::client::{get, get_as, request};
+use crate::node::TestNode;
+
+#[test]
+fn answers_are_as_the_document_says() {
+    let node = TestNode::start();
+    let record = node.ledger.record("a", Form::Digest, vec![Bytes(vec![7; 32])]);
+    node.ledger.commit(vec![record.clone()]);
+    node.ledger.commit(Vec::new());
+    let document = get(node.address, "/v1/openapi.json").json();
+    let id = record.id();
+    let hash = "07".repeat(32);
+    let cases = [
+        ("/v1/records", "/v1/records?limit=1".to_owned()),
+        ("/v1/records/{id}", format!("/v1/records/{id}")),
+        ("/v1/records/{id}/receipt", format!("/v1/records/{id}/receipt")),
+        ("/v1/notarisations", format!("/v1/notarisations?hash={hash}")),
+        ("/v1/notarisations", format!("/v1/notarisations?hash={id}")),
+        ("/v1/blocks", "/v1/blocks?limit=1".to_owned()),
+        ("/v1/blocks/{height}", "/v1/blocks/1".to_owned()),
+        ("/v1/checkpoints/latest", "/v1/checkpoints/latest".to_owned()),
+        ("/v1/checkpoints/{height}", "/v1/checkpoints/1".to_owned()),
+        ("/v1/consistency", "/v1/consistency?from=0&to=1".to_owned()),
+        ("/v1/history", "/v1/history?from=0&to=2".to_owned()),
+        ("/v1/epochs", "/v1/epochs".to_owned()),
+        ("/v1/network", "/v1/network".to_owned()),
+        ("/v1/genesis", "/v1/genesis".to_owned()),
+        ("/v1/status", "/v1/status".to_owned()),
+    ];
+    for (path, target) in cases {
+        let answer = get_as(node.address, &target, "application/json");
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        let response = &document["paths"][path]["get"]["responses"]["200"];
+        conforms(&document, &response["content"]["application/json"]["schema"], &answer.json(), &target);
+    }
+    let post = &document["paths"]["/v1/records"]["post"]["responses"];
+    let jose = "Content-Type: application/jose\r\n";
+    let next = node.ledger.public_record("b", [8; 32]);
+    for (target, body, status) in [
+        ("/v1/records?wait=final", next.as_bytes(), "201"),
+        ("/v1/records", next.as_bytes(), "409"),
+        ("/v1/records", b"x".as_slice(), "400"),
+    ] {
+        let answer = request(node.address, "POST", target, jose, body);
+        assert_eq!(answer.status.to_string(), status, "{}", answer.text());
+        let (_, content) = post[status]["content"].as_object().unwrap().iter().next().unwrap();
+        conforms(&document, &content["schema"], &answer.json(), status);
+    }
+}
+
+/// The part of JSON Schema that the document uses; stricter in that members which are not described are refused.
+fn conforms(document: &Value, schema: &Value, value: &Value, place: &str) {
+    assert!(schema.is_object(), "{place}: no schema");
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).expect(reference);
+        return conforms(document, target, value, place);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let choice = choices.iter().find(|c| (c["type"] == "null") == value.is_null());
+        return conforms(document, choice.unwrap_or_else(|| panic!("{place}: {value}")), value, place);
+    }
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allowed = match &schema["type"] {
+        Value::String(one) => one == found,
+        Value::Array(some) => some.iter().any(|t| t == found),
+        _ => panic!("{place}: a schema without type: {schema}"),
+    };
+    assert!(allowed, "{place}: {value} is not {}", schema["type"]);
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                conforms(document, &schema["items"], item, &format!("{place}/{index}"));
+            }
+        }
+        Value::Object(members) => {
+            let Some(properties) = schema["properties"].as_object() else { return };
+            for (name, member) in members {
+                let described = properties.get(name).unwrap_or_else(|| panic!("{place}: {name} is not described"));
+                conforms(document, described, member, &format!("{place}/{name}"));
+            }
+            for name in schema["required"].as_array().into_iter().flatten() {
+                assert!(members.contains_key(name.as_str().unwrap()), "{place}: {name} is missing");
+            }
+        }
+        _ => {}
+    }
+}
