@@ -6,5 +6,6 @@
 //! **Absences.** Nothing here is linked into the product, and no key here may ever hold anything.
 
 pub mod chain;
+pub mod harness;
 pub mod tiles;
 pub mod vectors;

@@ -1,0 +1,59 @@
+//! Real validators on loopback, driven as a screenplay: start, kill, wipe, restore, load, and at the end the oracle.
+//!
+//! **The oracle** ([`Network::check`]): no node saw a double signature; all nodes have one header at one height;
+//! every receipt that was ever handed out verifies offline and its record stands at its place on every node; and
+//! `testamur check` derives every node's ledger from genesis without a finding.
+
+mod guard;
+mod http;
+mod load;
+mod network;
+
+pub use guard::{Slot, signed_slots};
+pub use http::{Response, request, send_raw};
+pub use load::Load;
+pub use network::{Network, Node, Setup};
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The `testamur` binary: `TESTAMUR_BIN`, or the release build beside this test.
+///
+/// # Panics
+/// When it was not built: `cargo build --release --bins`.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("TESTAMUR_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a test has a path");
+    let target = test.ancestors().nth(3).expect("tests lie three levels below the target directory");
+    let path = target.join("release/testamur");
+    assert!(path.exists(), "{} is not there: cargo build --release --bins", path.display());
+    path
+}
+
+/// A `testamur` command that sees nothing of the user's installed networks.
+pub fn testamur(home: &std::path::Path) -> Command {
+    let mut command = Command::new(binary());
+    command.env("TESTAMUR_HOME", home).env("NO_COLOR", "1").env_remove("TESTAMUR_PASSPHRASE_FILE");
+    command
+}
+
+/// How often conditions are looked at.
+const POLL: Duration = Duration::from_millis(25);
+
+/// Waits until a condition holds and returns what it found.
+///
+/// # Panics
+/// When it does not hold in time: says what was waited for.
+pub fn wait_for<T>(what: &str, most: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(began.elapsed() < most, "waited {} s for {what}", most.as_secs());
+        std::thread::sleep(POLL);
+    }
+}

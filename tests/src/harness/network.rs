@@ -1,0 +1,411 @@
+//! A network of real processes in a directory of its own, on ports of its own.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use testamur_primitives::codec::from_base64url;
+use testamur_primitives::key::SigningKey;
+use testamur_primitives::receipt::{Receipt, Verdict, verify};
+use testamur_primitives::trust::TrustFile;
+use testamur_primitives::units::UnixTime;
+
+use super::{Load, Response, Slot, request, signed_slots, testamur, wait_for};
+
+/// How long anything that a healthy network does may take here, with other work on the same two cores.
+const MOST: Duration = Duration::from_secs(60);
+
+/// How a network is made.
+pub struct Setup {
+    /// Validators.
+    pub validators: usize,
+    /// Seconds between blocks when there is nothing to do: short, so that an idle network moves on in a test.
+    pub heartbeat_s: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { validators: 4, heartbeat_s: 1 }
+    }
+}
+
+/// One validator.
+pub struct Node {
+    /// Its place among the validators.
+    pub number: usize,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its API.
+    pub api: SocketAddr,
+    /// Its admin listener.
+    pub admin: SocketAddr,
+    child: Option<Child>,
+}
+
+/// A network.
+pub struct Network {
+    /// Its validators.
+    pub nodes: Vec<Node>,
+    /// What receipts are verified with.
+    pub trust: TrustFile,
+    /// The author that may write.
+    pub author: SigningKey,
+    /// Every receipt that was handed out: none of these may ever be lost.
+    pub acknowledged: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// What each validator's guard has said, over all its files.
+    signed: BTreeMap<usize, BTreeMap<Slot, Vec<u8>>>,
+    base_port: u16,
+    directory: TempDir,
+    _ports: File,
+}
+
+/// A base port whose ports nobody else has: a lock on a file stands for the range, and goes with the process.
+fn claim_ports() -> (u16, File) {
+    let folder = std::env::temp_dir().join("testamur-test-ports");
+    fs::create_dir_all(&folder).expect("a folder for locks");
+    // Consensus lies 1,000 below a base, gossip 900 below, admin 1,000 above: steps of 20 within a hundred never meet,
+    // and all stay below the ports that the system gives out by itself.
+    for base in (0..6u16).flat_map(|family| (0..5u16).map(move |slot| 13_000 + 3_000 * family + 20 * slot)) {
+        let file = File::create(folder.join(base.to_string())).expect("a lock file");
+        let offsets = [0i32, 10, 1_000, -1_000, -900];
+        let free = || {
+            let port = |offset: i32| (i32::from(base) + offset) as u16;
+            let all = offsets.iter().flat_map(|o| (0..4).map(move |i| port(*o + i)));
+            all.into_iter().all(|p| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, p)).is_ok())
+        };
+        if file.try_lock().is_ok() && free() {
+            return (base, file);
+        }
+    }
+    panic!("no range of ports is free");
+}
+
+impl Network {
+    /// Makes a network and starts every validator.
+    pub fn start(setup: &Setup) -> Self {
+        let mut network = Self::make(setup);
+        network.start_all();
+        network.wait_ready();
+        network
+    }
+
+    /// Makes a network; nothing runs yet.
+    pub fn make(setup: &Setup) -> Self {
+        let (base_port, ports) = claim_ports();
+        let directory = tempfile::Builder::new().prefix("testamur-").tempdir().expect("a directory");
+        let root = directory.path().join("network");
+        let made = testamur(directory.path())
+            .args(["init", "--insecure-dev", "--dir"])
+            .arg(&root)
+            .args(["--validators", &setup.validators.to_string()])
+            .args(["--heartbeat-s", &setup.heartbeat_s.to_string()])
+            .args(["--base-port", &base_port.to_string()])
+            .output()
+            .expect("the binary runs");
+        assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
+        let trust = fs::read(root.join("trust.json")).expect("init writes a trust file");
+        let key = fs::read(root.join("gateway/author.key")).expect("init writes an author's key");
+        let key: Value = serde_json::from_slice(&key).expect("a key file is JSON");
+        let seed = from_base64url(key["secret"]["insecure_dev"].as_str().expect("not encrypted")).expect("base64url");
+        let at = |offset: usize| SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + offset as u16));
+        let nodes = (0..setup.validators).map(|number| Node {
+            number,
+            dir: root.join(format!("node-{number}")),
+            api: at(number),
+            admin: at(1_000 + number),
+            child: None,
+        });
+        Self {
+            nodes: nodes.collect(),
+            trust: TrustFile::from_json(&trust).expect("a trust file"),
+            author: SigningKey::ed25519(&seed.try_into().expect("32 bytes")),
+            acknowledged: Arc::default(),
+            signed: BTreeMap::new(),
+            base_port,
+            directory,
+            _ports: ports,
+        }
+    }
+
+    /// Where the network lies.
+    pub fn root(&self) -> PathBuf {
+        self.directory.path().join("network")
+    }
+
+    /// A folder for the test's own files, which also stands for the user's home.
+    pub fn folder(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Port of the first node's API.
+    pub fn base_port(&self) -> u16 {
+        self.base_port
+    }
+
+    /// Starts every validator that does not run.
+    pub fn start_all(&mut self) {
+        for number in 0..self.nodes.len() {
+            self.start_node(number);
+        }
+    }
+
+    /// Starts a validator, unless it runs.
+    pub fn start_node(&mut self, number: usize) {
+        self.start_node_with(number, |_| {});
+    }
+
+    /// As [`Network::start_node`], with a change to its command.
+    pub fn start_node_with(&mut self, number: usize, change: impl FnOnce(&mut Command)) {
+        let node = &mut self.nodes[number];
+        if node.child.is_some() {
+            return;
+        }
+        let log = fs::OpenOptions::new().append(true).create(true).open(node.dir.join("log")).expect("a log");
+        let mut command = testamur(self.directory.path());
+        command
+            .args(["run", "--config"])
+            .arg(node.dir.join("config.toml"))
+            .arg("--end-with-parent")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        change(&mut command);
+        node.child = Some(command.spawn().expect("the binary runs"));
+    }
+
+    /// Kills a validator: nothing is flushed, nobody is told.
+    pub fn kill(&mut self, number: usize) {
+        if let Some(mut child) = self.nodes[number].child.take() {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it can be waited for");
+        }
+        self.remember_signatures(number);
+    }
+
+    /// Kills all at once.
+    pub fn kill_all(&mut self) {
+        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
+            child.kill().expect("it can be killed");
+        }
+        (0..self.nodes.len()).for_each(|number| self.kill(number));
+    }
+
+    /// Asks a validator to stop and waits for it.
+    pub fn stop(&mut self, number: usize) {
+        if let Some(child) = self.nodes[number].child.as_mut() {
+            let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            assert!(asked.is_ok_and(|s| s.success()), "kill is there");
+            wait_for(&format!("node {number} to stop"), MOST, || child.try_wait().expect("it can be waited for"));
+            self.nodes[number].child = None;
+        }
+        self.remember_signatures(number);
+    }
+
+    /// Whether a validator's process has ended by itself; if so it is no longer counted as running.
+    pub fn has_ended(&mut self, number: usize) -> bool {
+        let node = &mut self.nodes[number];
+        let ended = node.child.as_mut().is_some_and(|c| c.try_wait().expect("it can be waited for").is_some());
+        if ended {
+            node.child = None;
+            self.remember_signatures(number);
+        }
+        ended
+    }
+
+    /// Removes a stopped validator's ledger, engine log and guard: a new disk. Its keys stay.
+    pub fn wipe(&mut self, number: usize) {
+        assert!(self.nodes[number].child.is_none(), "it is stopped");
+        for part in ["data", "guard", "wal"] {
+            let path = self.nodes[number].dir.join(part);
+            if path.exists() {
+                fs::remove_dir_all(path).expect("it can be removed");
+            }
+        }
+    }
+
+    /// Copies a stopped validator's whole state, guard and all: a copy of the machine, which no guard can know of.
+    pub fn back_up(&self, number: usize) -> PathBuf {
+        assert!(self.nodes[number].child.is_none(), "it is stopped");
+        let place = self.directory.path().join(format!("backup-{number}"));
+        copy(&self.nodes[number].dir, &place);
+        place
+    }
+
+    /// Puts a backup in the place of a stopped validator's state.
+    pub fn restore(&mut self, number: usize, backup: &Path) {
+        self.wipe(number);
+        for part in ["data", "guard", "wal"] {
+            copy(&backup.join(part), &self.nodes[number].dir.join(part));
+        }
+    }
+
+    /// Adds what a validator's guard says to what it said before. INV-GUARD-1 seen from outside: no slot is ever signed
+    /// twice, whatever happened to the files in between.
+    fn remember_signatures(&mut self, number: usize) {
+        let file = self.nodes[number].dir.join("guard/guard.log");
+        if !file.exists() {
+            return;
+        }
+        let all = self.signed.entry(number).or_default();
+        for (slot, message) in signed_slots(&file) {
+            if let Some(before) = all.insert(slot, message.clone()) {
+                assert!(before == message, "node {number} signed two messages for {slot:?}");
+            }
+        }
+    }
+
+    /// What a validator has signed, as far as its guard was read.
+    pub fn signed(&self, number: usize) -> BTreeMap<Slot, Vec<u8>> {
+        self.signed.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// The end of a validator's log.
+    pub fn last_words(&self, number: usize) -> String {
+        let text = fs::read_to_string(self.nodes[number].dir.join("log")).unwrap_or_default();
+        text.lines().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// A GET from a validator.
+    pub fn get(&self, number: usize, target: &str) -> Option<Response> {
+        request(self.nodes[number].api, "GET", target, &[], &[]).ok()
+    }
+
+    /// A validator's height, if it answers.
+    pub fn height(&self, number: usize) -> Option<u64> {
+        self.get(number, "/v1/status")?.json()["height"].as_u64()
+    }
+
+    /// Heights of the validators that run.
+    fn heights(&self) -> Vec<Option<u64>> {
+        let running = self.nodes.iter().filter(|node| node.child.is_some());
+        running.map(|node| self.height(node.number)).collect()
+    }
+
+    /// Waits until every running validator is ready.
+    pub fn wait_ready(&self) {
+        for node in self.nodes.iter().filter(|node| node.child.is_some()) {
+            wait_for(
+                &format!("node {} to be ready; its log ends:\n{}", node.number, self.last_words(node.number)),
+                MOST,
+                || request(node.admin, "GET", "/readyz", &[], &[]).ok().filter(|r| r.status == 200),
+            );
+        }
+    }
+
+    /// Waits until every running validator has passed the highest of now by some blocks.
+    pub fn wait_progress(&self, blocks: u64) {
+        let highest = self.heights().into_iter().flatten().max().unwrap_or(0);
+        self.wait_height(highest + blocks);
+    }
+
+    /// Waits until every running validator has a height.
+    pub fn wait_height(&self, height: u64) {
+        let words =
+            || (0..self.nodes.len()).map(|n| format!("node {n}:\n{}\n", self.last_words(n))).collect::<String>();
+        let began = std::time::Instant::now();
+        while !self.heights().iter().all(|h| h.is_some_and(|h| h >= height)) {
+            assert!(began.elapsed() < MOST, "waited for height {height}, at {:?}\n{}", self.heights(), words());
+            std::thread::sleep(super::POLL);
+        }
+    }
+
+    /// Starts writing records to every validator, until the load is dropped or stopped.
+    pub fn load(&self) -> Load {
+        let nodes = self.nodes.iter().map(|node| node.api).collect();
+        Load::start(nodes, &self.trust, &self.author, Arc::clone(&self.acknowledged))
+    }
+
+    /// How many receipts were handed out so far.
+    pub fn receipts(&self) -> usize {
+        self.acknowledged.lock().expect("no thread panics holding it").len()
+    }
+
+    /// The oracle; see the module's documentation. Starts what does not run, and stops all in the end.
+    pub fn check(&mut self) {
+        self.start_all();
+        self.wait_ready();
+        let highest = self.heights().into_iter().flatten().max().expect("a node answers");
+        self.wait_height(highest);
+
+        let headers: Vec<_> = (0..self.nodes.len())
+            .map(|n| self.get(n, &format!("/v1/blocks/{highest}")).expect("an answer").json()["hash"].clone())
+            .collect();
+        assert!(headers[0].is_string() && headers.iter().all(|h| *h == headers[0]), "one ledger: {headers:?}");
+        for node in &self.nodes {
+            let metrics = request(node.admin, "GET", "/metrics", &[], &[]).expect("an answer").text();
+            for line in metrics.lines().filter(|l| l.contains("double_") && !l.starts_with('#')) {
+                let count: f64 = line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
+                assert!(count == 0.0, "node {} saw a double signature: {line}", node.number);
+            }
+        }
+
+        let now = UnixTime(self.trust.genesis().time.0 + 3_600);
+        let receipts = self.acknowledged.lock().expect("no thread panics holding it").clone();
+        for bytes in &receipts {
+            let receipt = Receipt::decode(bytes).expect("a receipt");
+            let Verdict::Confirmed(facts) = verify(&receipt, None, &self.trust, now) else {
+                panic!("an acknowledged receipt does not verify: {}", String::from_utf8_lossy(bytes));
+            };
+            for node in &self.nodes {
+                let found = self.get(node.number, &format!("/v1/records/{}", facts.record)).expect("an answer");
+                assert_eq!(found.status, 200, "node {} lost record {}", node.number, facts.record);
+                assert_eq!(found.json()["index"], facts.index.0, "node {} moved record {}", node.number, facts.record);
+            }
+        }
+
+        for number in 0..self.nodes.len() {
+            self.stop(number);
+        }
+        let mut reports = Vec::new();
+        for node in &self.nodes {
+            let output = testamur(self.directory.path()).args(["check", "--json", "--dir"]).arg(&node.dir).output();
+            let output = output.expect("the binary runs");
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+            assert!(
+                output.status.success() && report["clean"] == true,
+                "testamur check of node {}: {report} {}",
+                node.number,
+                String::from_utf8_lossy(&output.stderr)
+            );
+            reports.push((report["height"].as_u64().expect("a height"), report["log_size"].clone()));
+        }
+        println!("oracle: {} receipts, heights {reports:?}", receipts.len());
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
+            // It may have ended by itself; then there is nothing to do.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            for node in &self.nodes {
+                println!("--- log of node {}\n{}", node.number, self.last_words(node.number));
+            }
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if !from.exists() {
+        return;
+    }
+    fs::create_dir_all(to).expect("a directory can be made");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}
