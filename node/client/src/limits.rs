@@ -14,6 +14,10 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a record is waited for in all, unless the caller says otherwise: finality takes well below a second, a
 /// dead proposer costs one more, and callers' own HTTP clients often give up at 30 s.
 pub const FINAL_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long one node is waited for while a receipt is looked for at several: a lookup takes milliseconds.
+pub const LOOK_TIMEOUT_MAX: Duration = Duration::from_secs(2);
+/// The last look, at the end of the time, still gets this long.
+pub const LOOK_TIMEOUT_MIN: Duration = Duration::from_millis(250);
 /// First pause between two looks for a receipt; it grows by half each time.
 pub const POLL_PAUSE_MIN: Duration = Duration::from_millis(40);
 /// Longest pause between two looks for a receipt.

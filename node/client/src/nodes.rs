@@ -9,11 +9,11 @@ use std::time::Duration;
 use testamur_primitives::hash::RecordId;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::cut::CutError;
 use crate::error::{ClientError, Problem};
-use crate::limits::{ATTEMPT_TIMEOUT, NODES_MAX, POLL_PAUSE_MAX, POLL_PAUSE_MIN};
+use crate::limits::{ATTEMPT_TIMEOUT, LOOK_TIMEOUT_MAX, LOOK_TIMEOUT_MIN, NODES_MAX, POLL_PAUSE_MAX, POLL_PAUSE_MIN};
 use crate::node::{Connections, Network, Node, Submitted};
 
 /// Why a record has no receipt.
@@ -132,12 +132,13 @@ impl Nodes {
         let mut uncertain: Option<String> = None;
         let mut unreachable = Vec::new();
         let mut busy = None;
-        for (place, node) in self.in_order() {
-            let timeout = ATTEMPT_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
-            if timeout.is_zero() {
+        for (tried, (place, node)) in self.in_order().enumerate() {
+            let left = u32::try_from(self.nodes.len() - tried).unwrap_or(u32::MAX);
+            let patience = ATTEMPT_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()) / left);
+            if patience.is_zero() {
                 break;
             }
-            match node.submit(record, timeout).await {
+            match node.submit(record, patience).await {
                 Ok(submitted) => {
                     self.prefer(place);
                     uncertain = Some(match submitted {
@@ -175,7 +176,7 @@ impl Nodes {
         }
     }
 
-    /// Looks for the receipt of a record that was submitted earlier, once at each node or until `within` is over.
+    /// Looks for the receipt of a record that was submitted earlier, until `within` is over.
     pub async fn find<T>(
         &self,
         id: RecordId,
@@ -190,7 +191,7 @@ impl Nodes {
         }
     }
 
-    /// Asks node after node for a receipt until one is accepted or the time is over; every node at least once.
+    /// Asks node after node for a receipt, the one that answered last first, until one is accepted or the time is over.
     async fn search<T>(
         &self,
         id: RecordId,
@@ -198,28 +199,32 @@ impl Nodes {
         accept: &impl Fn(Receipt) -> Result<T, CutError>,
         reason: &mut String,
     ) -> Found<T> {
-        let mut rejected = None;
         let mut pause = POLL_PAUSE_MIN;
         loop {
+            let mut rejections = Vec::new();
             for (place, node) in self.in_order() {
-                match node.receipt(id).await {
-                    Ok(Some(receipt)) => match accept(receipt) {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match timeout(left.clamp(LOOK_TIMEOUT_MIN, LOOK_TIMEOUT_MAX), node.receipt(id)).await {
+                    Ok(Ok(Some(receipt))) => match accept(receipt) {
                         Ok(accepted) => {
                             self.prefer(place);
                             return Found::Accepted(accepted);
                         }
-                        Err(error) => rejected = Some((node.name().to_owned(), error)),
+                        Err(error) => rejections.push((node.name().to_owned(), error)),
                     },
-                    Ok(None) => {}
-                    Err(error) => *reason = error.to_string(),
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => *reason = error.to_string(),
+                    Err(_) => *reason = format!("{} gave no answer in time", node.name()),
                 }
                 if Instant::now() >= deadline {
                     break;
                 }
             }
             let next = Instant::now() + pause;
-            if next >= deadline {
-                return rejected.map_or(Found::Nothing, |(server, error)| Found::Rejected(server, error));
+            // A final record's receipt does not change: when every node's is refused, asking again is of no use.
+            let hopeless = rejections.len() == self.nodes.len();
+            if hopeless || next >= deadline {
+                return rejections.pop().map_or(Found::Nothing, |(server, error)| Found::Rejected(server, error));
             }
             sleep_until(next).await;
             pause = (pause * 3 / 2).min(POLL_PAUSE_MAX);
