@@ -7,5 +7,6 @@
 
 pub mod chain;
 pub mod harness;
+pub mod notes;
 pub mod tiles;
 pub mod vectors;

@@ -3,6 +3,8 @@
 use testamur_primitives::merkle::{MemoryTree, Nodes as _};
 use tlog_tiles::{Error, Tile, TileReader};
 
+use crate::harness::Network;
+
 /// Tiles of a tree in memory, as a node serves them: height 8, full nodes only.
 pub struct MemoryTiles<'a> {
     tree: &'a MemoryTree,
@@ -40,4 +42,34 @@ fn read(tile: &Tile, node: impl Fn(u8, u64) -> Option<testamur_primitives::hash:
         data.extend_from_slice(node(8 * tile.level(), (tile.level_index() << 8) + place)?.as_bytes());
     }
     Some(data)
+}
+
+/// Tiles of a running node, over HTTP. `tlog_tiles` names them in the older scheme with the height in front.
+pub struct ServedTiles<'a> {
+    network: &'a Network,
+    node: usize,
+}
+
+impl<'a> ServedTiles<'a> {
+    /// The tiles that a node serves.
+    pub fn new(network: &'a Network, node: usize) -> Self {
+        Self { network, node }
+    }
+}
+
+impl TileReader for ServedTiles<'_> {
+    fn height(&self) -> u8 {
+        8
+    }
+
+    fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, Error> {
+        let read = |tile: &Tile| {
+            let path = tile.path().replacen("tile/8/", "/log/tile/", 1);
+            let answer = self.network.get(self.node, &path).filter(|answer| answer.status == 200);
+            answer.map(|answer| answer.body).ok_or(Error::InvalidTile)
+        };
+        tiles.iter().map(read).collect()
+    }
+
+    fn save_tiles(&self, _tiles: &[Tile], _data: &[Vec<u8>]) {}
 }

@@ -74,8 +74,8 @@ impl Drop for Load {
     }
 }
 
-/// A record of one digest, made now.
-pub(super) fn new_record(genesis: &Genesis, author: &SigningKey) -> Record {
+/// A record of one digest, made now, unlike every other.
+pub fn new_record(genesis: &Genesis, author: &SigningKey) -> Record {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let act = Act::Notarise {

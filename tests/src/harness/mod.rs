@@ -11,7 +11,7 @@ mod network;
 
 pub use guard::{Slot, signed_slots};
 pub use http::{Response, request, send_raw};
-pub use load::Load;
+pub use load::{Load, new_record};
 pub use network::{Network, Node, Setup};
 
 use std::path::PathBuf;

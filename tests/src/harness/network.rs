@@ -60,6 +60,7 @@ pub struct Network {
     pub acknowledged: Arc<Mutex<Vec<Vec<u8>>>>,
     /// What each validator's guard has said, over all its files.
     signed: BTreeMap<usize, BTreeMap<Slot, Vec<u8>>>,
+    gateway: Option<Child>,
     base_port: u16,
     directory: TempDir,
     _ports: File,
@@ -127,10 +128,49 @@ impl Network {
             author: SigningKey::ed25519(&seed.try_into().expect("32 bytes")),
             acknowledged: Arc::default(),
             signed: BTreeMap::new(),
+            gateway: None,
             base_port,
             directory,
             _ports: ports,
         }
+    }
+
+    /// Makes a network without nodes of its own: a range of ports and a directory, for `testamur dev`.
+    pub fn claim() -> (u16, File, TempDir) {
+        let (base_port, ports) = claim_ports();
+        (base_port, ports, tempfile::Builder::new().prefix("testamur-").tempdir().expect("a directory"))
+    }
+
+    /// Starts the author's gateway over all nodes, and returns its address and a token.
+    pub fn start_gateway(&mut self) -> (SocketAddr, String) {
+        let place = self.root().join("gateway");
+        let token = testamur(self.folder())
+            .args(["gateway", "token", "add", "--tokens"])
+            .arg(place.join("tokens.json"))
+            .arg("tests")
+            .output()
+            .expect("the binary runs");
+        assert!(token.status.success(), "{}", String::from_utf8_lossy(&token.stderr));
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.base_port + 10));
+        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("\"http://{}\"", node.api)).collect();
+        let config = format!(
+            "listen = \"{listen}\"\nnodes = [{}]\ntrust = \"../trust.json\"\nauthor = \"author.key\"\n\
+             tokens = \"tokens.json\"\ninsecure_dev = true\n",
+            nodes.join(", ")
+        );
+        fs::write(place.join("config.toml"), config).expect("written");
+        let log = File::create(place.join("log")).expect("a log");
+        let child = testamur(self.folder())
+            .args(["gateway", "--config"])
+            .arg(place.join("config.toml"))
+            .arg("--end-with-parent")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.gateway = Some(child.expect("the binary runs"));
+        wait_for("the gateway to listen", MOST, || std::net::TcpStream::connect(listen).ok());
+        (listen, String::from_utf8(token.stdout).expect("a token is text").trim().to_owned())
     }
 
     /// Where the network lies.
@@ -381,7 +421,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
+        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()).chain(&mut self.gateway) {
             // It may have ended by itself; then there is nothing to do.
             let _ = child.kill();
             let _ = child.wait();
