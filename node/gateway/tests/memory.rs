@@ -22,8 +22,8 @@ use testamur_primitives::receipt::Receipt;
 
 use crate::world::World;
 
-const PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
-const PIECES: u64 = 200 * 1024 * 1024 / PIECE.len() as u64;
+static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+const PIECES: u64 = 200 * 1024 * 1024 / (64 * 1024);
 const GROWTH_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
 fn zeros() -> Body {

@@ -231,7 +231,8 @@ impl FakeNode {
     }
 
     pub(crate) fn behave(&self, mood: Mood) {
-        *self.state.mood.lock().unwrap() = mood;
+        let mut current = self.state.mood.lock().unwrap();
+        *current = mood;
         if mood == Mood::Well {
             let queued = std::mem::take(&mut *self.state.queued.lock().unwrap());
             let mut ledger = self.state.ledger.lock().unwrap();
@@ -260,11 +261,18 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
 }
 
 async fn submit(State(state): State<NodeState>, body: axum::body::Bytes) -> Response {
-    *state.submissions.lock().unwrap() += 1;
     let record = Record::parse(&body).unwrap();
     let id = record.id();
     record.verify_did_key().unwrap();
-    let mood = *state.mood.lock().unwrap();
+    let mood = {
+        // One lock: a record is queued before anybody can see that it came, or that the mood has changed.
+        let mood = state.mood.lock().unwrap();
+        if *mood == Mood::Hangs {
+            state.queued.lock().unwrap().push(record.clone());
+        }
+        *state.submissions.lock().unwrap() += 1;
+        *mood
+    };
     match mood {
         Mood::Refuses => {
             let detail = "the author has no writer role";
@@ -274,10 +282,7 @@ async fn submit(State(state): State<NodeState>, body: axum::body::Bytes) -> Resp
             let detail = "2 validators are in reach, 3 are needed for a quorum";
             return problem(StatusCode::SERVICE_UNAVAILABLE, "node.not-ready", detail);
         }
-        Mood::Hangs => {
-            state.queued.lock().unwrap().push(record);
-            return std::future::pending().await;
-        }
+        Mood::Hangs => return std::future::pending().await,
         Mood::Well | Mood::LosesAnswers | Mood::Lies => {}
     }
     {

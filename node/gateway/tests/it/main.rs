@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod fake_node;
+mod log;
 mod nodes;
 mod notarise;
 mod world;

@@ -10,8 +10,11 @@ use testamur_client::node::Connections;
 use testamur_client::receipt::{receipt_path, write_receipt};
 use testamur_primitives::codec;
 use testamur_primitives::commitment::{self, DigestAlgorithm};
+use testamur_primitives::receipt::{self, Receipt, Verdict};
 use testamur_primitives::record::Act;
+use testamur_primitives::units::UnixTime;
 
+use crate::fake_node::Mood;
 use crate::world::World;
 
 const SHA_256: DigestAlgorithm = DigestAlgorithm::Sha2_256;
@@ -226,4 +229,42 @@ async fn the_description_names_every_route_and_code() {
         assert!(page.contains(&format!("id=\"problem-{}\"", kind.code)), "{}", kind.code);
     }
     assert!(!page.contains("<script") && !page.contains("http"), "nothing of third parties");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_stops_still_hands_over_what_is_under_way() {
+    let world = World::with(1, |config| config.final_timeout = Duration::from_secs(1)).await;
+    world.nodes[0].behave(Mood::Hangs);
+    let request = tokio::spawn(world.post("/v1/documents").body("x").send());
+    while world.nodes[0].submissions() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (trust, ledger) = (world.trust.clone(), world.ledger.clone());
+    world.nodes[0].behave(Mood::Well);
+    world.stop().await;
+    let answer = request.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    let receipt = Receipt::decode(&answer.bytes().await.unwrap()).unwrap();
+    assert!(matches!(receipt::verify(&receipt, None, &trust, UnixTime(0)), Verdict::Confirmed(_)));
+    assert_eq!(ledger.lock().unwrap().records().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_hold_no_name_no_digest_and_no_token() {
+    let log = crate::log::capture();
+    let world = World::new().await;
+    let form = Form::new().part("file", file("Anna-Muster-Zeugnis.pdf", b"personal"));
+    let answer = world.send(world.post("/v1/documents").multipart(form)).await;
+    assert_eq!(answer.status, 200);
+    let digest = codec::sha256(&[b"personal"]);
+    let hash = hex::encode(digest);
+    assert_eq!(world.send(world.post("/v1/hashes").json(&[&hash])).await.status, 200);
+    assert_eq!(world.send(world.post("/v1/hashes").json(&[&hash[1..]])).await.status, 400);
+    let cut = Form::new().part("file", file("Anna-Muster-leer.pdf", b""));
+    assert_eq!(world.send(world.post("/v1/documents").multipart(cut)).await.status, 400);
+    let text = log.text();
+    assert!(text.contains("documents notarised") && text.contains("office"), "{text}");
+    for secret in ["Muster", &hash, &codec::base64url(&digest), &world.token] {
+        assert!(!text.contains(secret), "{secret} stands in the log");
+    }
 }

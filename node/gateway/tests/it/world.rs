@@ -26,7 +26,8 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
     http: reqwest::Client,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<()>,
 }
 
 /// An answer, read whole.
@@ -59,7 +60,6 @@ impl World {
     }
 
     pub(crate) async fn with(nodes: usize, change: impl FnOnce(&mut GatewayConfig)) -> Self {
-        // As in the binary; a second test finds it done.
         let network = Network::new(0);
         let trust = network.trust();
         let ledger = Ledger::new(network);
@@ -84,11 +84,17 @@ impl World {
         let gateway = Gateway::bind(config).await.unwrap();
         let address = gateway.local_address();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(gateway.serve(async {
+        let served = tokio::spawn(gateway.serve(async {
             let _ = stopped.await;
         }));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { ledger, nodes: running, trust, address, token: token.as_str().to_owned(), http, _stop: stop }
+        Self { ledger, nodes: running, trust, address, token: token.as_str().to_owned(), http, stop, served }
+    }
+
+    /// Tells the gateway to stop and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
