@@ -85,7 +85,9 @@ pub(crate) async fn submit(
     if parameters.wait == Some(Wait::Final) {
         match timeout(api.config().wait_final_timeout, submitter.wait_final(id)).await {
             Ok(Ok(finality)) => return Ok(submitted(StatusCode::CREATED, queued.at(finality))),
-            Ok(Err(error)) => return Err(error.into()),
+            Ok(Err(error @ SubmitError::Rejected { .. })) => return Err(error.into()),
+            // It was queued and may have been passed on: no answer may sound as if nothing had been taken.
+            Ok(Err(error)) => tracing::warn!(record = %id, %error, "waiting for finality ended early"),
             Err(_elapsed) => {}
         }
     }
