@@ -28,22 +28,33 @@ fn transcript() -> String {
     block.lines().skip(1).collect::<Vec<_>>().join("\n")
 }
 
+/// A process that does not outlive its test, whatever happens; what it started ends with it.
+struct KilledInTheEnd(std::process::Child);
+
+impl Drop for KilledInTheEnd {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn the_readme_works_as_printed() {
     let (base_port, _ports, directory) = Network::claim();
     let log = File::create(directory.path().join("dev.log")).expect("a log");
-    let mut dev = testamur(directory.path())
+    let dev = testamur(directory.path())
         .args(["dev", "--dir", "dev-network", "--base-port", &base_port.to_string()])
         .current_dir(directory.path())
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log"))
         .stderr(log)
-        .spawn()
-        .expect("the binary runs");
+        .spawn();
+    let mut dev = KilledInTheEnd(dev.expect("the binary runs"));
     let words = || fs::read_to_string(directory.path().join("dev.log")).unwrap_or_default();
     let gateway = std::net::SocketAddr::from(([127, 0, 0, 1], base_port + 10));
     wait_for("testamur dev to be ready", Duration::from_secs(60), || {
-        let ended = dev.try_wait().expect("it can be waited for");
+        let ended = dev.0.try_wait().expect("it can be waited for");
         assert!(ended.is_none(), "dev ended: {}", words());
         (words().contains("token") && std::net::TcpStream::connect(gateway).is_ok()).then_some(())
     });
@@ -75,9 +86,9 @@ fn the_readme_works_as_printed() {
     assert_eq!(verify("contract.pdf", "contract.pdf.receipt.json"), Some(0));
     assert_eq!(verify("other.pdf", "other.pdf.receipt.json"), Some(0));
     assert_eq!(verify("contract.pdf", "other.pdf.receipt.json"), Some(3));
-    let asked = Command::new("kill").args(["-INT", &dev.id().to_string()]).status();
+    let asked = Command::new("kill").args(["-INT", &dev.0.id().to_string()]).status();
     assert!(asked.is_ok_and(|s| s.success()));
-    let ended = wait_for("dev to stop", Duration::from_secs(60), || dev.try_wait().expect("it can be waited for"));
+    let ended = wait_for("dev to stop", Duration::from_secs(60), || dev.0.try_wait().expect("it can be waited for"));
     assert!(ended.success(), "Ctrl-C is a way to end: {}", words());
 }
 

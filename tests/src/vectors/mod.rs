@@ -13,7 +13,9 @@ mod records;
 
 pub use ed25519::SignatureCase;
 pub use receipts::ReceiptCase;
-pub use records::{BadRecord, GoodRecord, RecordsFile, judge as judge_record};
+pub use records::{
+    BadRecord, GoodRecord, RecordsFile, judge as judge_record, refused as refused_records, with_other_signature,
+};
 
 /// Files by path below `tests/vectors`.
 pub type Files = BTreeMap<String, Vec<u8>>;

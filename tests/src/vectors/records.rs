@@ -1,7 +1,7 @@
 //! Records of every act and algorithm, and records that are refused, each with its code.
 
 use serde::{Deserialize, Serialize};
-use testamur_primitives::codec::{base64_standard, base64url, canonical};
+use testamur_primitives::codec::{base64_standard, base64url, canonical, from_base64_standard};
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::did::{Did, DidUrl};
 use testamur_primitives::genesis::Genesis;
@@ -54,7 +54,12 @@ pub struct RecordsFile {
 
 pub(super) fn write(files: &mut Files) {
     let genesis = Chain::new("records").genesis;
-    let contents = RecordsFile { network: genesis.hash(), time: START, good: good(&genesis), bad: bad(&genesis) };
+    let bad = refused(&genesis, &key("author", 0), START);
+    for case in &bad {
+        let bytes = from_base64_standard(&case.bytes).expect("our own base64");
+        assert_eq!(judge(&bytes, genesis.hash(), START).as_ref(), Some(&case.code), "{}", case.what);
+    }
+    let contents = RecordsFile { network: genesis.hash(), time: START, good: good(&genesis), bad };
     files.insert("records.json".into(), file(&contents));
 }
 
@@ -136,13 +141,17 @@ fn good(genesis: &Genesis) -> Vec<GoodRecord> {
 }
 
 fn payload(genesis: &Genesis, iss: Did) -> Payload {
+    payload_at(genesis, iss, START)
+}
+
+fn payload_at(genesis: &Genesis, iss: Did, start: u64) -> Payload {
     Payload {
         v: 1,
         net: genesis.hash(),
         iss,
         jti: "p-1".parse().expect("a reference"),
-        iat: UnixTime(START),
-        exp: UnixTime(START + 3_600),
+        iat: UnixTime(start),
+        exp: UnixTime(start + 3_600),
         act: notarise(DigestAlgorithm::Sha2_256, Form::Digest, 1),
     }
 }
@@ -158,11 +167,15 @@ fn sign(key: &SigningKey, header: &str, payload: &[u8]) -> Record {
     Record::parse(compact(key, header.as_bytes(), payload).as_bytes()).expect("a valid record")
 }
 
-/// n − S in place of S: another signature of the same record, which anybody can make.
 fn high_s(genesis: &Genesis) -> Record {
     let (_, key) = keys().swap_remove(1);
     let did = Did::key(&key.public_key());
     let record = Record::sign(&payload(genesis, did.clone()), &did.key_id().expect("a did:key"), &key).expect("valid");
+    with_other_signature(&record)
+}
+
+/// n − S in place of S: another signature of the same ES256 record, which anybody can make.
+pub fn with_other_signature(record: &Record) -> Record {
     let (input, signature) = record.as_str().rsplit_once('.').expect("three parts");
     let signature = testamur_primitives::codec::from_base64url(signature).expect("base64url");
     let order: [u8; 32] = hex::decode("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
@@ -179,27 +192,27 @@ fn high_s(genesis: &Genesis) -> Record {
     Record::parse(format!("{input}.{}", base64url(&other)).as_bytes()).expect("a valid record")
 }
 
-fn bad(genesis: &Genesis) -> Vec<BadRecord> {
-    let author = key("author", 0);
+/// Records of an author that are refused at a time, each for its own reason.
+pub fn refused(genesis: &Genesis, author: &SigningKey, start: u64) -> Vec<BadRecord> {
     let did = Did::key(&author.public_key());
     let kid: DidUrl = did.key_id().expect("a did:key");
-    let good = String::from_utf8(canonical(&payload(genesis, did.clone()))).expect("JSON");
+    let good = String::from_utf8(canonical(&payload_at(genesis, did.clone(), start))).expect("JSON");
     let header = |alg: &str, rest: &str| format!(r#"{{"alg":"{alg}","kid":"{kid}","typ":"{RECORD_TYP}"{rest}}}"#);
     let h = header("EdDSA", "");
-    let jws = |header: &str, payload: &str| compact(&author, header.as_bytes(), payload.as_bytes()).into_bytes();
+    let jws = |header: &str, payload: &str| compact(author, header.as_bytes(), payload.as_bytes()).into_bytes();
     let text = |s: &str| s.as_bytes().to_vec();
     let plain = jws(&h, &good);
     let last = |byte: u8| [&plain[..plain.len() - 1], &[byte]].concat();
     let with_entries = |alg, form, count: usize, bytes: usize| {
         let entries = vec![Bytes(vec![1; bytes]); count];
         let act = Act::Notarise { alg, form, entries, reference: None };
-        String::from_utf8(canonical(&Payload { act, ..payload(genesis, did.clone()) })).expect("JSON")
+        String::from_utf8(canonical(&Payload { act, ..payload_at(genesis, did.clone(), start) })).expect("JSON")
     };
     let sha = DigestAlgorithm::Sha2_256;
     let other_net = good.replace(&genesis.hash().to_string(), &"00".repeat(32));
     let at = |iat: u64, exp: u64| {
-        good.replace(&(START + 3_600).to_string(), "EXP")
-            .replace(&START.to_string(), &iat.to_string())
+        good.replace(&(start + 3_600).to_string(), "EXP")
+            .replace(&start.to_string(), &iat.to_string())
             .replace("EXP", &exp.to_string())
     };
     let batch = |count: &str| {
@@ -257,8 +270,8 @@ fn bad(genesis: &Genesis) -> Vec<BadRecord> {
         ),
         ("a float", jws(&h, &good.replace("\"v\":1", "\"v\":1.0")), "record.payload"),
         ("an exponent", jws(&h, &good.replace("\"v\":1", "\"v\":1e0")), "record.payload"),
-        ("a negative number", jws(&h, &at(START, START + 1).replace("\"v\":1", "\"v\":-1")), "record.payload"),
-        ("an integer above 2^53-1", jws(&h, &good.replace(&START.to_string(), "9007199254740993")), "record.payload"),
+        ("a negative number", jws(&h, &at(start, start + 1).replace("\"v\":1", "\"v\":-1")), "record.payload"),
+        ("an integer above 2^53-1", jws(&h, &good.replace(&start.to_string(), "9007199254740993")), "record.payload"),
         ("an escaped letter", jws(&h, &good.replace("\"p-1\"", "\"\\u0070-1\"")), "record.payload"),
         ("deep JSON", jws(&h, &deep), "record.payload"),
         ("an unknown act", jws(&h, &good.replace("\"notarise\"", "\"erase\"")), "record.payload"),
@@ -272,8 +285,8 @@ fn bad(genesis: &Genesis) -> Vec<BadRecord> {
         ),
         ("a lone surrogate", jws(&h, &good.replace("\"p-1\"", "\"\\ud800\"")), "record.payload"),
         ("payload version 2", jws(&h, &good.replace("\"v\":1", "\"v\":2")), "record.version"),
-        ("exp equal to iat", jws(&h, &at(START, START)), "record.life"),
-        ("a life above 24 hours", jws(&h, &at(START, START + 86_401)), "record.life"),
+        ("exp equal to iat", jws(&h, &at(start, start)), "record.life"),
+        ("a life above 24 hours", jws(&h, &at(start, start + 86_401)), "record.life"),
         ("no entries", jws(&h, &with_entries(sha, Form::Digest, 0, 32)), "record.entry-count"),
         ("513 entries", jws(&h, &with_entries(sha, Form::Digest, 513, 32)), "record.entry-count"),
         ("a digest of 31 bytes", jws(&h, &with_entries(sha, Form::Digest, 1, 31)), "record.entry-length"),
@@ -299,14 +312,10 @@ fn bad(genesis: &Genesis) -> Vec<BadRecord> {
         ("an ECDSA signature", compact(&p256, h.as_bytes(), good.as_bytes()).into_bytes(), "record.signature"),
         ("no signature", [&plain[..plain.len() - 86], b"".as_slice()].concat(), "record.signature"),
         ("another network", jws(&h, &other_net), "record.wrong-network"),
-        ("older than 24 hours", jws(&h, &at(START - 86_401, START - 1)), "record.too-old"),
-        ("expired this second", jws(&h, &at(START - 3_600, START)), "record.too-old"),
-        ("301 s ahead", jws(&h, &at(START + 301, START + 400)), "record.too-early"),
+        ("older than 24 hours", jws(&h, &at(start - 86_401, start - 1)), "record.too-old"),
+        ("expired this second", jws(&h, &at(start - 3_600, start)), "record.too-old"),
+        ("301 s ahead", jws(&h, &at(start + 301, start + 400)), "record.too-early"),
     ];
-    for (what, bytes, code) in &cases {
-        let found = judge(bytes, genesis.hash(), START);
-        assert_eq!(found.as_deref(), Some(*code), "{what}");
-    }
     cases
         .into_iter()
         .map(|(what, bytes, code)| BadRecord { what: what.into(), bytes: base64_standard(&bytes), code: code.into() })
