@@ -23,7 +23,7 @@ use crate::setup::{LegalPerson, read_registration, write_genesis};
 pub(crate) enum GenesisCommand {
     /// Step 1, each operator: make a validator's keys and its registration.json (public, with proofs of possession)
     Register {
-        /// Directory for keys/ and registration.json
+        /// Directory for keys/, guard/ and registration.json
         #[arg(long)]
         dir: PathBuf,
         /// Name of the validator's key, such as validator-1.justice.example
@@ -143,7 +143,7 @@ fn register(
     output: &Output,
 ) -> Result<Exit, CommandError> {
     let protection = protection.protection()?;
-    let registered = registration.write_keys(&dir.join("keys"), &protection)?;
+    let registered = registration.write_keys(&dir.join("keys"), &dir.join("guard"), &protection)?;
     let path = dir.join("registration.json");
     let mut text = serde_json::to_string_pretty(&registered).expect("a registration is JSON");
     text.push('\n');
@@ -151,12 +151,14 @@ fn register(
     output.result(&registered, || {
         format!(
             "{} {}\n  address       {}\n  registration  {} (public: send it to whoever assembles the genesis)\n  \
-             keys          {} (never leave this machine, but for an encrypted backup of log.key and peer.key)",
+             keys          {} (keep an encrypted backup; never run two processes with them)\n  \
+             guard         {} (what the key has signed: never copied, never restored)",
             output.paint(Tone::Good, "Made the keys of"),
             registered.registration.name,
             registered.registration.address(),
             path.display(),
             dir.join("keys").display(),
+            dir.join("guard").display(),
         )
     });
     Ok(Exit::Ok)

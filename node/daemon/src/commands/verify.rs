@@ -12,8 +12,12 @@ use testamur_primitives::units::UnixTime;
 use crate::commands::receipt as receipt_file;
 use crate::document;
 use crate::exit::{CommandError, Exit};
+use crate::files;
 use crate::networks::{self, Installed};
 use crate::output::{Output, Tone, now, parse_time, rfc3339, utc};
+
+/// Bytes of a saved error message that are looked into.
+const PROBLEM_BYTES_MAX: usize = 1024 * 1024;
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
@@ -86,8 +90,8 @@ pub(crate) struct Judged {
     receipt_path: PathBuf,
     document: Option<DocumentReport>,
     trust: Option<Installed>,
-    /// The document looks like a receipt and the receipt does not.
-    swapped: bool,
+    /// What seems to have gone wrong where the receipt is none at all.
+    hint: Option<String>,
 }
 
 impl Verify {
@@ -127,9 +131,9 @@ fn judge(
     let receipt = match receipt_file::read(&receipt_path)? {
         Ok(receipt) => receipt,
         Err(error) => {
-            let swapped = file.is_some_and(|file| matches!(receipt_file::read(file), Ok(Ok(_))));
+            let hint = mistake(file, &receipt_path);
             let verdict = if error.is_cannot_tell() { Verdict::CannotTell(error) } else { Verdict::NotValid(error) };
-            return Ok(Judged { verdict, receipt_path, document: None, trust: given, swapped });
+            return Ok(Judged { verdict, receipt_path, document: None, trust: given, hint });
         }
     };
     // A receipt that compares with no document (a batch without opening, no notarisation) is told so by `verify`, which
@@ -149,7 +153,18 @@ fn judge(
         alg: digest.algorithm().name(),
         digest: hex::encode(digest.as_bytes()),
     });
-    Ok(Judged { verdict, receipt_path, document, trust, swapped: false })
+    Ok(Judged { verdict, receipt_path, document, trust, hint: None })
+}
+
+/// The two mistakes that are made most: files swapped, and an error message saved as the receipt.
+fn mistake(file: Option<&Path>, receipt: &Path) -> Option<String> {
+    if file.is_some_and(|file| matches!(receipt_file::read(file), Ok(Ok(_)))) {
+        return Some("The two files look swapped: the document comes first.".into());
+    }
+    let bytes = files::read_at_most(receipt, PROBLEM_BYTES_MAX).ok()?;
+    let problem: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let (title, detail) = (problem.get("title")?.as_str()?, problem.get("detail")?.as_str()?);
+    Some(format!("This is no receipt but the error that a server answered: {title}: {detail}"))
 }
 
 impl Judged {
@@ -211,7 +226,7 @@ impl Judged {
             }
             Verdict::NotValid(error) => {
                 let verdict = output.paint(Tone::Bad, "NOT VALID");
-                let hint = if self.swapped { "\n  The two files look swapped: the document comes first." } else { "" };
+                let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\n  {hint}"));
                 format!("{verdict}: {error} ({}).{hint}\n{}", error.code(), self.against())
             }
             Verdict::CannotTell(error) => {

@@ -134,7 +134,7 @@ fn write_network(plan: &Plan, root: &Path) -> Result<Made, CommandError> {
             did: plan.operators.iter().position(|o| o == person).map(|at| operators[at].did.clone()),
             not_after: plan.not_after,
         };
-        validators.push(registration.write_keys(&node.join("keys"), &plan.protection)?);
+        validators.push(registration.write_keys(&node.join("keys"), &node.join("guard"), &plan.protection)?);
     }
     let mut authors = Vec::new();
     for i in 0..plan.authors {

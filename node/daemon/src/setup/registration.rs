@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use testamur_consensus::guard::Guard;
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration};
 use testamur_primitives::genesis::{GenesisValidator, Possession, possession_message};
@@ -26,10 +27,12 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Makes the three keys of a validator in a directory, and the registration that names them.
+    /// Makes the three keys of a validator in a directory, the registration that names them, and the double-sign
+    /// guard, empty because the key has never signed.
     pub(crate) fn write_keys(
         &self,
         directory: &Path,
+        guard: &Path,
         protection: &Protection,
     ) -> Result<GenesisValidator, CommandError> {
         let consensus = write_key(directory, KeyKind::Consensus, protection)?;
@@ -48,6 +51,8 @@ impl Registration {
             not_after: self.not_after,
         };
         let address = registration.address();
+        // Made with the keys and never again: a guard that is missing later says that something was lost.
+        Guard::create(guard, address).map_err(|e| CommandError::failed("key.guard", e, "choose an empty directory"))?;
         let prove = |kind: &str, key: &Key| Bytes(key.signing().sign(&possession_message(kind, address)));
         let possession = Possession {
             consensus: prove("consensus", &consensus),

@@ -137,6 +137,13 @@ fn every_verdict_has_its_own_exit_code_and_says_why() {
     let ran = user.run(&["verify", r, "contract.pdf", &at(BLOCK_TIME)]);
     assert_eq!(ran.exit, 3);
     assert!(ran.out.contains("The two files look swapped"), "{}", ran.out);
+    user.write(
+        "problem.json",
+        br#"{"type":"about:blank","title":"not final in time","status":504,"detail":"no quorum"}"#,
+    );
+    let ran = user.run(&["verify", "contract.pdf", "problem.json", &at(BLOCK_TIME)]);
+    assert_eq!(ran.exit, 3);
+    assert!(ran.out.contains("the error that a server answered: not final in time: no quorum"), "{}", ran.out);
 }
 
 #[test]
