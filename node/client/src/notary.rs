@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use testamur_primitives::codec;
 use testamur_primitives::commitment::Opening;
 use testamur_primitives::hash::RecordId;
-use testamur_primitives::receipt::{Facts, Receipt};
-use testamur_primitives::record::Reference;
+use testamur_primitives::receipt::Receipt;
+use testamur_primitives::record::{Record, Reference};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
@@ -71,7 +70,7 @@ pub struct Notary {
 /// Documents whose record is signed and not sent yet.
 #[derive(Debug)]
 pub struct Signed {
-    record: testamur_primitives::record::Record,
+    record: Record,
     documents: Documents,
 }
 
@@ -149,9 +148,4 @@ impl Notary {
         // A clock before 1970 finds every key in office; such a clock also signs records that no block admits.
         Cut::new(receipt, id, &self.trust, now().unwrap_or_default())
     }
-}
-
-/// Facts of a verified record as canonical JSON, for people and logs: no digest, no salt.
-pub fn facts_json(facts: &Facts) -> Vec<u8> {
-    codec::canonical(facts)
 }

@@ -91,7 +91,7 @@ async fn a_receipt_that_does_not_verify_is_not_handed_over() {
     let answer = world.notarise(b"y").await;
     let (status, code, detail) = answer.problem();
     assert_eq!((status, code.as_str()), (502, "gateway.receipt-refused"));
-    assert!(detail.contains("2 validators cosigned, 3 are needed"), "{detail}");
+    assert!(detail.contains("2 validators cosigned, 3 are needed"), "INV-CLIENT-1: {detail}");
     // Once a node speaks the truth, the same answer leads to the receipt.
     world.nodes[1].behave(Mood::Well);
     let again = world.send(world.post("/v1/receipts").json(&answer.json()["pending"])).await;
@@ -116,7 +116,7 @@ async fn an_unknown_outcome_is_said_and_can_be_asked_for_again() {
     let again = world.send(world.post("/v1/receipts").json(&one.json())).await;
     assert_eq!(again.problem().1, "gateway.outcome-unknown");
     assert_eq!(again.json()["pending"], one.json()["pending"]);
-    // The network recovers. The whole answer or its member will do, at another gateway as well (INV-GATEWAY-2).
+    // The network recovers. The whole answer or its member will do, at another gateway as well (INV-GATEWAY-2, INV-CLIENT-3).
     world.nodes[0].behave(Mood::Well);
     for (answer, document) in [(&one, b"one"), (&two, b"two")] {
         for body in [answer.json(), answer.json()["pending"].clone()] {
