@@ -16,6 +16,7 @@ impl Ledger {
         self.health().guard(|| {
             let time = now.max(view.tip.header.time);
             let window = Window { snapshot: &view.snapshot, time };
+            // Sealed values, not proven ones: this is asked for every record, and the block decides anyway.
             let mut execution = Execution::new(&view.snapshot, &window, context(&view.tip, time))?;
             match execution.apply(record) {
                 Ok(_) => Ok(Ok(())),

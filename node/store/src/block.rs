@@ -10,9 +10,10 @@ use testamur_primitives::hash::{Address, HeaderHash, RecordId};
 use testamur_primitives::header::Header;
 use testamur_primitives::limits::{BLOCK_RECORDS_MAX, HEADER_BYTES_MAX};
 use testamur_primitives::units::{LogIndex, LogSize, UnixTime};
-use testamur_registry::tree::{TreeUpdate, update};
+use testamur_registry::tree::{TreeState, TreeUpdate, update};
 use testamur_registry::{ApplyError, BlockContext, CheckedRecord, Execution, Rejection, WriteSet};
 
+use crate::db::Snapshot;
 use crate::error::{InvalidBlock, StoreError};
 use crate::tip::Tip;
 use crate::view::View;
@@ -83,7 +84,8 @@ impl View<'_> {
     ) -> Result<Proposed, StoreError> {
         let time = now.max(self.tip.header.time);
         let window = Window { snapshot: &self.snapshot, time };
-        let mut execution = Execution::new(&self.snapshot, &window, context(&self.tip, time))?;
+        let state = self.proven_state();
+        let mut execution = Execution::new(&state, &window, context(&self.tip, time))?;
         // The header's length is not known before its roots are; 4 KiB of 2 MiB are left for it.
         let mut room = (self.genesis.parameters.block_bytes_max as usize).saturating_sub(4 + HEADER_BYTES_MAX);
         let (mut records, mut rejected) = (Vec::new(), Vec::new());
@@ -123,7 +125,8 @@ impl View<'_> {
             return Ok(Err(InvalidBlock::Header("proposer")));
         }
         let window = Window { snapshot: &self.snapshot, time: header.time };
-        let mut execution = Execution::new(&self.snapshot, &window, context(tip, header.time))?;
+        let state = self.proven_state();
+        let mut execution = Execution::new(&state, &window, context(tip, header.time))?;
         for (index, record) in records.iter().enumerate() {
             match execution.apply(record) {
                 Ok(_) => {}
@@ -138,6 +141,11 @@ impl View<'_> {
             return Ok(Err(InvalidBlock::Header(name)));
         }
         Ok(check_size(&block, self.genesis).map(|()| block))
+    }
+
+    /// The state after the tip, every value checked against the tip's state root.
+    pub(crate) fn proven_state(&self) -> TreeState<'_, Snapshot<'_>> {
+        TreeState::new(&self.snapshot, self.tip.height(), self.tip.header.state_root)
     }
 
     fn prepare(

@@ -7,14 +7,14 @@
 //! | `certificates` | height 8 | signed note ‖ seal 8 | the seal |
 //! | `entries` | index of the first entry 8 | height 8 ‖ entries, each length 2 ‖ bytes | leaf hashes in `tiles` |
 //! | `tiles` | tree 1 ‖ level 1 ‖ tile 8 | 32-byte hashes of nodes, leftmost first | the root of a header |
-//! | `state` | state key, text | newest value ‖ seal 8 | the seal |
-//! | `state-nodes` | node key | node ‖ seal 8 | the seal |
-//! | `state-values` | key hash 32 ‖ version 8 | value ‖ seal 8 | the seal |
+//! | `state-keys` | state key, text | – | the state root |
+//! | `state-nodes` | node key | node ‖ seal 8 | the seal, the state root |
+//! | `state-values` | key hash 32 ‖ version 8 | value ‖ seal 8 | the seal, the state root |
 //! | `state-stale` | version 8 ‖ node key | – | – |
 //! | `ids` | record id 32 | index 8 | the record |
 //! | `references` | first 16 of SHA-256(author ‖ 0 ‖ jti) | index 8 ‖ block time 8 | the record |
 //! | `digests` | algorithm 1 ‖ digest 32–64 ‖ index 8 ‖ entry 2 | – | the record |
-//! | `authors` | author ‖ 0 ‖ index of the first record 8 | offsets from it, 2 each | the records |
+//! | `authors` | author ‖ 0 ‖ index of the first record 8 | offsets from it, 2 each ‖ seal 8 | the seal, the records |
 //! | `times` | block time 8 ‖ height 8 | – | the header |
 //! | `epochs` | epoch 8 | first height 8 ‖ JCS of the validators ‖ seal 8 | the seal |
 //! | `undecided` | height 8 ‖ round 4 ‖ value id 80 | block ‖ seal 8 | the seal |
@@ -61,7 +61,7 @@ pub(crate) enum Column {
     Certificates,
     Entries,
     Tiles,
-    State,
+    StateKeys,
     StateNodes,
     StateValues,
     StateStale,
@@ -81,7 +81,7 @@ impl Column {
         Self::Certificates,
         Self::Entries,
         Self::Tiles,
-        Self::State,
+        Self::StateKeys,
         Self::StateNodes,
         Self::StateValues,
         Self::StateStale,
@@ -101,7 +101,7 @@ impl Column {
             Self::Certificates => "certificates",
             Self::Entries => "entries",
             Self::Tiles => "tiles",
-            Self::State => "state",
+            Self::StateKeys => "state-keys",
             Self::StateNodes => "state-nodes",
             Self::StateValues => "state-values",
             Self::StateStale => "state-stale",
@@ -119,7 +119,7 @@ impl Column {
     pub(crate) const fn is_sealed(self) -> bool {
         matches!(
             self,
-            Self::Certificates | Self::State | Self::StateNodes | Self::StateValues | Self::Epochs | Self::Undecided
+            Self::Certificates | Self::StateNodes | Self::StateValues | Self::Authors | Self::Epochs | Self::Undecided
         )
     }
 

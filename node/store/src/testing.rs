@@ -16,11 +16,11 @@ use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::{Height, Round, UnixTime};
 use testamur_registry::{CheckedRecord, check_stateless};
 
-use crate::db::{Access, Database};
+use crate::check::check_snapshot;
 use crate::error::StoreError;
 use crate::health::Health;
 use crate::schema::Column;
-use crate::{Ledger, NodeIdentity, Options, PreparedBlock, Tip};
+use crate::{CheckReport, Ledger, NodeIdentity, Options, PreparedBlock, Tip};
 
 /// Time of genesis in these networks.
 pub const GENESIS_TIME: UnixTime = UnixTime(1_800_000_000);
@@ -134,16 +134,6 @@ impl TestNetwork {
         Ledger::open(directory, Arc::clone(&self.genesis), Options { node, health: Health::default() })
     }
 
-    /// Puts a row right in a directory that is not open, past all checks.
-    ///
-    /// # Panics
-    /// When the directory cannot be opened.
-    pub fn mend(&self, directory: &Path, validator: usize, column: &str, key: &[u8], value: &[u8]) {
-        let node = NodeIdentity::Validator(self.validators[validator].address);
-        let database = Database::open(directory, self.genesis.hash(), node, Access::Write).expect("open");
-        database.overwrite(named(column), key, Some(value)).expect("overwrite");
-    }
-
     /// The trust file that pins nothing but genesis.
     pub fn trust(&self) -> TrustFile {
         TrustFile::from_genesis((*self.genesis).clone())
@@ -255,6 +245,11 @@ pub fn columns() -> Vec<&'static str> {
 /// The rows of a column as they are on disk, seals and all.
 pub fn raw_rows(ledger: &Ledger, column: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     ledger.database().raw_rows(named(column))
+}
+
+/// What `check` finds in the directory of an open ledger.
+pub fn check_open(ledger: &Ledger) -> Result<CheckReport, StoreError> {
+    check_snapshot(&ledger.database().snapshot(), ledger.genesis(), |_| ())
 }
 
 /// Puts a row behind the store's back; `None` removes it.

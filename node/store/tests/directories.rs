@@ -1,6 +1,8 @@
 //! Data directories: restarts, kills, other networks' and other nodes' directories, backups.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_store::testing::TestNetwork;
@@ -35,6 +37,65 @@ fn what_a_kill_leaves_opens_at_the_last_acknowledged_block() {
         drop(opened);
         assert!(check(image.path(), &network.genesis, |_| ()).unwrap().is_clean());
     }
+}
+
+const CHILD: &str = "TESTAMUR_STORE_CHILD";
+
+/// The process that the next test kills: commits blocks and says which are final, for as long as it lives.
+#[test]
+fn child_commits_until_killed() {
+    let Some(directory) = std::env::var_os(CHILD) else { return };
+    let network = TestNetwork::new();
+    let ledger = network.open(Path::new(&directory), 0).expect("open");
+    let mut out = std::io::stdout();
+    loop {
+        network.grow(&ledger, 1, 100);
+        writeln!(out, "final {}", ledger.tip().height()).and_then(|()| out.flush()).expect("the parent reads");
+    }
+}
+
+/// A real process, killed with SIGKILL at arbitrary moments: every block that it called final is there, and whole.
+#[test]
+fn a_killed_process_loses_nothing_it_called_final() {
+    let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+    let mut total = 0;
+    for round in 0..15u32 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_commits_until_killed", "--nocapture"])
+            .env(CHILD, directory.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Killed somewhere in the block after the third to ninth that it called final.
+        let mut wanted = 3 + round % 7;
+        let mut acknowledged = 0;
+        while wanted > 0 {
+            let line = lines.next().expect("the child lives").unwrap();
+            if let Some(height) = line.strip_prefix("final ") {
+                acknowledged = height.parse().unwrap();
+                wanted -= 1;
+            }
+        }
+        let spin = std::time::Instant::now();
+        while spin.elapsed().as_micros() < u128::from(round) * 700 {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What it wrote between the last line read and the kill was called final, too.
+        let rest = lines.map_while(Result::ok).filter_map(|l| l.strip_prefix("final ").and_then(|h| h.parse().ok()));
+        let acknowledged = rest.fold(acknowledged, u64::max);
+        let tip = network.open(directory.path(), 0).unwrap().tip().height().0;
+        assert!(
+            tip == acknowledged || tip == acknowledged + 1,
+            "round {round}: {acknowledged} acknowledged, {tip} there"
+        );
+        total = tip;
+    }
+    let report = check(directory.path(), &network.genesis, |_| ()).unwrap();
+    assert_eq!(report.findings, Vec::new());
+    assert!(total >= 45, "{total}");
 }
 
 /// The log is cut at every kind of place inside the last block's write: the block before is the tip, and nothing is

@@ -111,21 +111,34 @@ impl CheckReport {
 }
 
 /// Checks a directory of this network; fails only when it cannot be opened or read at all.
-pub fn check(
-    directory: &Path,
+pub fn check(directory: &Path, genesis: &Genesis, progress: impl FnMut(Progress)) -> Result<CheckReport, StoreError> {
+    // Whose node's directory it is does not matter to a reader.
+    let database = Database::open(directory, genesis.hash(), NodeIdentity::Observer, Access::Read)?;
+    check_snapshot(&database.snapshot(), genesis, progress)
+}
+
+/// Checks what a snapshot holds.
+pub(crate) fn check_snapshot(
+    snapshot: &Snapshot<'_>,
     genesis: &Genesis,
     mut progress: impl FnMut(Progress),
 ) -> Result<CheckReport, StoreError> {
-    // Whose node's directory it is does not matter to a reader.
-    let database = Database::open(directory, genesis.hash(), NodeIdentity::Observer, Access::Read)?;
-    let snapshot = database.snapshot();
     let row = snapshot.get(Column::Meta, Meta::TIP)?.unwrap_or_default();
     let (Some(height), Some(hash)) = (number(&row), row.get(8..).and_then(HeaderHash::from_slice)) else {
         return Err(StoreError::damaged("tip", "the row is missing or malformed"));
     };
-    let tip = Height(height);
-    let report = CheckReport { tip, hash, log_size: LogSize(0), findings: Vec::new(), findings_count: 0 };
-    let mut check = Check::new(&snapshot, genesis, tip, report)?;
+    let mut report =
+        CheckReport { tip: Height(height), hash, log_size: LogSize(0), findings: Vec::new(), findings_count: 0 };
+    if snapshot.get(Column::Headers, &height.to_be_bytes())?.is_none() {
+        report.add("tip", format!("it names height {height}, of which there is no header"));
+        let mut heights = 0u64;
+        while snapshot.get(Column::Headers, &heights.to_be_bytes())?.is_some() {
+            heights += 1;
+        }
+        report.tip = Height(heights.saturating_sub(1));
+    }
+    let tip = report.tip;
+    let mut check = Check::new(snapshot, genesis, tip, report)?;
     check.meta()?;
     for height in 0..=tip.0 {
         check.block(Height(height))?;
@@ -391,7 +404,7 @@ impl<'s> Check<'s> {
         match self.replay.take() {
             Some(replay) => replay.finish(self.snapshot, &mut self.counts, &mut self.report)?,
             None => {
-                for column in [Column::State, Column::StateNodes, Column::StateValues, Column::StateStale] {
+                for column in [Column::StateKeys, Column::StateNodes, Column::StateValues, Column::StateStale] {
                     self.counts.lose(column);
                 }
             }
