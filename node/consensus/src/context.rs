@@ -151,13 +151,16 @@ impl malachite::Timeouts<Network> for RoundTimeouts {
 }
 
 impl Members {
-    /// From the ledger's set, which is sorted and free of duplicates.
+    /// From the ledger's set, which is free of duplicates.
     pub fn new(set: &ValidatorSet) -> Self {
-        let member = |v: &testamur_primitives::epoch::Validator| Member {
-            address: EngineAddress(v.address),
-            key: EngineKey(*v.consensus_key()),
-        };
-        Self(Arc::new(set.validators().iter().map(member).collect()))
+        Self::from_keys(set.validators().iter().map(|v| (v.address, EngineKey(*v.consensus_key()))).collect())
+    }
+
+    /// A set of these addresses and keys.
+    pub fn from_keys(mut keys: Vec<(Address, EngineKey)>) -> Self {
+        keys.sort_by_key(|(address, _)| *address);
+        let member = |(address, key)| Member { address: EngineAddress(address), key };
+        Self(Arc::new(keys.into_iter().map(member).collect()))
     }
 
     /// The proposer of a height and round.
@@ -437,5 +440,29 @@ impl fmt::Debug for EngineSignature {
             write!(f, "{byte:02x}")?;
         }
         f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposers_take_turns_over_heights_and_rounds() {
+        let key = |number: u8| (Address::from_bytes([number; 32]), EngineKey([number; 32]));
+        let members = Members::from_keys((0..4).rev().map(key).collect());
+        let turn = |height, round| members.proposer(Height(height), Round(round)).ledger_address().as_bytes()[0];
+        assert_eq!([turn(4, 0), turn(5, 0), turn(6, 0), turn(7, 0), turn(8, 0)], [0, 1, 2, 3, 0]);
+        assert_eq!([turn(4, 1), turn(4, 2), turn(4, 5)], [1, 2, 1]);
+        assert_eq!(turn(u64::MAX, u32::MAX), 2, "no overflow");
+    }
+
+    #[test]
+    fn a_dead_proposer_costs_less_than_a_second() {
+        use malachite::{Timeout, Timeouts as _};
+        let timeouts = RoundTimeouts::new(&Parameters::default());
+        let first = EngineRound::new(0);
+        let cost = timeouts.duration_for(Timeout::propose(first)) + timeouts.duration_for(Timeout::precommit(first));
+        assert!(cost <= Duration::from_millis(900), "{cost:?}");
     }
 }

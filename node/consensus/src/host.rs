@@ -311,7 +311,14 @@ impl<A: Application> Host<A> {
                 if woken_by_others && self.shared.pool.is_empty() {
                     // Others began because of a record that is on its way to us.
                     let wait = EMPTY_PROPOSAL_WAIT.min(timeout / 4);
-                    let _ = tokio::time::timeout(wait, self.shared.wake.wait()).await;
+                    let shared = Arc::clone(&self.shared);
+                    let record = async move {
+                        while shared.pool.is_empty() {
+                            shared.wake.wait().await;
+                        }
+                    };
+                    // None came: an empty block it is.
+                    let _ = tokio::time::timeout(wait, record).await;
                 }
                 let (address, bytes_max) = (self.shared.address, self.tip.parameters.block_bytes_max as usize);
                 let proposed = self

@@ -250,6 +250,9 @@ pub async fn start<A: Application>(
     })
 }
 
+/// How often one process moves an engine's log aside: a log that is bad from the start again and again is a bad disk.
+const LOG_MOVES_MAX: u32 = 3;
+
 /// Runs engines until one of them must not be followed by another.
 struct Voter<A: Application> {
     settings: EngineSettings,
@@ -273,7 +276,7 @@ impl<A: Application> Voter<A> {
             match exit {
                 Exit::Fatal(error) => return error,
                 Exit::Vote => self.following = None,
-                Exit::EngineGone if diverged => {
+                Exit::EngineGone if diverged && self.attempt < LOG_MOVES_MAX => {
                     tracing::warn!("the engine's log and its doings differ: the log is moved aside, the guard stays");
                     if let Err(error) = self.settings.move_log_aside() {
                         return error;

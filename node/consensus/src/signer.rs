@@ -246,3 +246,146 @@ impl Verifier<Network> for StrictVerifier {
         Ok(verify(&EngineKey(key), &message, &proof.signature))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use testamur_primitives::checkpoint::verify_cosignature;
+    use testamur_primitives::genesis::{Genesis, Parameters};
+    use testamur_primitives::hash::{HeaderHash, TreeHash};
+    use testamur_primitives::units::{LogSize, UnixTime};
+
+    use super::*;
+    use crate::context::{EngineAddress, EngineHeight, EngineRound};
+
+    fn origin() -> Origin {
+        let genesis = Genesis {
+            v: 1,
+            domain: "test.example".into(),
+            name: "signer".into(),
+            time: UnixTime(1),
+            protocol: 1,
+            parameters: Parameters::default(),
+            validators: vec![],
+            operators: vec![],
+            approvals_required: 1,
+            writers: vec![],
+            predecessor: None,
+        };
+        genesis.origin()
+    }
+
+    fn value(number: u8) -> ValueId {
+        ValueId {
+            log_size: LogSize(7),
+            log_root: TreeHash::from_bytes([number; 32]),
+            time: UnixTime(1_700_000_000),
+            header: HeaderHash::from_bytes([number; 32]),
+        }
+    }
+
+    const ADDRESS: Address = Address::from_bytes([3; 32]);
+
+    struct Parts {
+        _directory: tempfile::TempDir,
+        signer: GuardedSigner,
+        verifier: StrictVerifier,
+        key: EngineKey,
+    }
+
+    fn parts() -> Parts {
+        let directory = tempfile::tempdir().unwrap();
+        Guard::create(directory.path(), ADDRESS).unwrap();
+        let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0), None).unwrap();
+        let key = Arc::new(SigningKey::ed25519(&[5; 32]));
+        let public = EngineKey(key.public_key().as_bytes().try_into().unwrap());
+        let seen = Arc::new(SeenProposals::default());
+        let members = Arc::new(RwLock::new(Members::from_keys(vec![(ADDRESS, public)])));
+        Parts {
+            signer: GuardedSigner::new(
+                origin(),
+                ADDRESS,
+                key,
+                Arc::new(guard),
+                Arc::clone(&seen),
+                Arc::new(|e| panic!("{e}")),
+            ),
+            verifier: StrictVerifier::new(origin(), members, seen),
+            key: public,
+            _directory: directory,
+        }
+    }
+
+    fn vote(kind: VoteType, round: u32, value: NilOrVal<EngineValue>) -> Vote {
+        let (height, round) = (EngineHeight(Height(9)), EngineRound::new(round));
+        Vote { kind, height, round, value, validator: EngineAddress(ADDRESS) }
+    }
+
+    #[test]
+    fn a_precommit_is_a_cosigned_checkpoint_and_nothing_else_is() {
+        let (origin, value) = (origin(), value(1));
+        let message = vote_message(&origin, VoteType::Precommit, ADDRESS, Height(9), Round(2), Some(&value));
+        let root = testamur_primitives::codec::base64_standard(&[1; 32]);
+        let expected =
+            format!("cosignature/v1\ntime 1700000000\n{origin}\n7\n{root}\nheight 9\nround 2\nheader {root}\n");
+        assert_eq!(String::from_utf8(message.clone()).unwrap(), expected);
+        let others = [
+            vote_message(&origin, VoteType::Precommit, ADDRESS, Height(9), Round(2), None),
+            vote_message(&origin, VoteType::Prevote, ADDRESS, Height(9), Round(2), Some(&value)),
+            vote_message(&origin, VoteType::Prevote, ADDRESS, Height(9), Round(2), None),
+            votes::proposal_message(&origin, ADDRESS, Height(9), Round(2), &value, None),
+            votes::proof_of_validator_message(&origin, ADDRESS, b"peer"),
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert!(other.starts_with(b"testamur/"), "INV-VOTE-1");
+            assert!(!others[at + 1..].contains(other));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_verifies_and_as_a_cosignature_too() {
+        let Parts { signer, verifier, key, _directory } = parts();
+        let signed =
+            signer.sign_vote(vote(VoteType::Precommit, 2, NilOrVal::Val(EngineValue(value(1))))).await.unwrap();
+        let checked = verifier.verify_signed_vote(&signed.message, &signed.signature, &key).await.unwrap();
+        assert!(checked.is_valid());
+        let body = Checkpoint::new(&origin(), &value(1), Height(9), Round(2)).body();
+        verify_cosignature(&key.0, UnixTime(1_700_000_000), &body, &signed.signature.0).unwrap();
+        // The same signature for another round, kind or value is none.
+        for other in [
+            vote(VoteType::Precommit, 3, NilOrVal::Val(EngineValue(value(1)))),
+            vote(VoteType::Precommit, 2, NilOrVal::Val(EngineValue(value(2)))),
+            vote(VoteType::Prevote, 2, NilOrVal::Val(EngineValue(value(1)))),
+            vote(VoteType::Precommit, 2, NilOrVal::Nil),
+        ] {
+            assert!(verifier.verify_signed_vote(&other, &signed.signature, &key).await.unwrap().is_invalid());
+        }
+        let proof = signer.sign_validator_proof(key.0.to_vec(), b"peer".to_vec()).await.unwrap();
+        assert!(verifier.verify_validator_proof(&proof).await.unwrap().is_valid());
+        let stolen = ValidatorProof { peer_id: b"thief".to_vec(), ..proof };
+        assert!(verifier.verify_validator_proof(&stolen).await.unwrap().is_invalid());
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_forgot_its_lock_votes_nil_and_one_with_reasons_does_not() {
+        let Parts { signer, verifier, key, _directory } = parts();
+        let on = |number| NilOrVal::Val(EngineValue(value(number)));
+        signer.sign_vote(vote(VoteType::Precommit, 0, on(1))).await.unwrap();
+        let proposal = |number, round, pol| Proposal {
+            height: EngineHeight(Height(9)),
+            round: EngineRound::new(round),
+            value: EngineValue(value(number)),
+            pol_round: pol,
+            validator: EngineAddress(ADDRESS),
+        };
+        // A proposal without justification was seen: the prevote becomes nil (INV-GUARD-3).
+        let fresh = signer.sign_proposal(proposal(2, 1, EngineRound::Nil)).await.unwrap();
+        assert!(verifier.verify_signed_proposal(&fresh.message, &fresh.signature, &key).await.unwrap().is_valid());
+        assert_eq!(signer.sign_vote(vote(VoteType::Prevote, 1, on(2))).await.unwrap().message.value, NilOrVal::Nil);
+        // One justified by prevotes of round 1, after the lock: the engine checks those, the guard lets it vote.
+        signer.sign_proposal(proposal(2, 2, EngineRound::new(1))).await.unwrap();
+        assert_eq!(signer.sign_vote(vote(VoteType::Prevote, 2, on(2))).await.unwrap().message.value, on(2));
+        // Asked to propose something else in the same round: the first proposal again.
+        let again = signer.sign_proposal(proposal(3, 2, EngineRound::Nil)).await.unwrap();
+        assert_eq!(again.message, proposal(2, 2, EngineRound::new(1)));
+    }
+}

@@ -183,3 +183,41 @@ async fn many_records_are_verified_once_by_each_node() {
         .await;
     stop(nodes).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_damaged_engine_log_is_moved_aside_and_the_node_votes_on() {
+    logs();
+    let network = Network::new(quick());
+    let mut nodes = network.start_all().await;
+    nodes[0].reaches(3).await;
+    // Two of four are gone: the others begin a height and cannot end it.
+    let stopped: Vec<_> = nodes.drain(2..).collect();
+    for node in &stopped {
+        node.handle.shutdown().await;
+    }
+    let log = network.log_directory(0).join("engine.wal");
+    let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |m| m.len());
+    let guard = network.guard_directory(0).join("guard.log");
+    let before = size(&guard);
+    while size(&guard) == before || size(&log) < 100 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let height = nodes[0].ledger.tip_height();
+    let first = nodes.remove(0);
+    first.handle.shutdown().await;
+    let mut bytes = std::fs::read(&log).unwrap();
+    let at = bytes.len() - 10;
+    bytes[at] ^= 0x20;
+    std::fs::write(&log, bytes).unwrap();
+
+    let back = network.start(0, &first.ledger).await;
+    nodes.push(network.start(2, &stopped[0].ledger).await);
+    back.reaches(height + 8).await;
+    assert!(network.log_directory(0).join("engine.wal.diverged-0").exists());
+    nodes.push(back);
+    for node in &nodes {
+        assert!(node.handle.metrics().contains("testamur_consensus_double_votes_total 0"), "signed twice");
+    }
+    same_headers(&nodes.iter().collect::<Vec<_>>(), height + 8).await;
+    stop(nodes).await;
+}
