@@ -123,6 +123,7 @@ impl EngineSettings {
     pub(crate) async fn start(&self, voting: bool, attempt: u32) -> Result<Engine, ConsensusError> {
         let failed = |error: &dyn std::fmt::Display| ConsensusError::EngineStart(error.to_string());
         wait_until_free(&self.listen).await?;
+        wait_until_unlocked(&self.log_directory.join(LOG_FILE)).await?;
         let codec = WireCodec::new(Arc::clone(&self.wake));
         let seen = Arc::new(SeenProposals::default());
         let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.members), Arc::clone(&seen)));
@@ -231,4 +232,48 @@ pub(crate) async fn wait_until_free(address: &Multiaddr) -> Result<(), Consensus
 /// Makes sure that the log's directory is there.
 pub(crate) fn make_log_directory(directory: &Path) -> Result<(), ConsensusError> {
     std::fs::create_dir_all(directory).map_err(|source| ConsensusError::Log { path: directory.to_owned(), source })
+}
+
+/// The engine's log has a writer of its own, which holds the file's lock until it has noticed that its engine is gone.
+/// An engine that starts before that dies of it, and the node with it.
+async fn wait_until_unlocked(path: &Path) -> Result<(), ConsensusError> {
+    let refused = |source| ConsensusError::EngineStart(format!("the engine's log {}: {source}", path.display()));
+    let started = Instant::now();
+    loop {
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(refused(error)),
+        };
+        // The lock goes with the file when this returns.
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(std::fs::TryLockError::WouldBlock) if started.elapsed() < ENGINE_STOP_MAX => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(refused(error.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_waits_for_the_log_of_the_one_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(LOG_FILE);
+        wait_until_unlocked(&path).await.unwrap();
+        let held = std::fs::File::create(&path).unwrap();
+        held.try_lock().unwrap();
+        let began = Instant::now();
+        let release = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(held);
+        });
+        wait_until_unlocked(&path).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(100));
+        release.await.unwrap();
+    }
 }
