@@ -88,11 +88,11 @@ fn a_node_refuses_bad_records_with_their_codes() {
     let did = Did::key(&author.public_key());
     problem(
         "not an operator",
-        &post(node, proposal(&network, &author, &did, false, 0).as_bytes()),
+        &post(node, proposal(&network, &author, &did, false, 1).as_bytes()),
         422,
         "governance.not-an-operator",
     );
-    let answer = post(node, proposal(&network, &operator, &did, true, 0).as_bytes());
+    let answer = post(node, proposal(&network, &operator, &did, true, 1).as_bytes());
     assert_eq!(answer.status, 201, "{}", answer.text());
     let written = new_record(&genesis, &author);
     let answer = post(node, written.as_bytes());
@@ -100,7 +100,7 @@ fn a_node_refuses_bad_records_with_their_codes() {
     let other = vectors::with_other_signature(&written);
     assert_ne!(other.as_bytes(), written.as_bytes());
     problem("another ECDSA signature", &post(node, other.as_bytes()), 409, "admission.duplicate");
-    let answer = post(node, proposal(&network, &operator, &did, false, 1).as_bytes());
+    let answer = post(node, proposal(&network, &operator, &did, false, 2).as_bytes());
     assert_eq!(answer.status, 201, "{}", answer.text());
     problem("a revoked author", &post(node, new_record(&genesis, &author).as_bytes()), 422, "notary.writer-revoked");
 
@@ -328,13 +328,13 @@ fn a_node_that_cannot_start_says_why() {
     network.stop(0);
     fs::rename(network.nodes[0].dir.join("data"), network.folder().join("data-0")).expect("moved");
     fs::rename(network.nodes[1].dir.join("data"), network.nodes[0].dir.join("data")).expect("moved");
-    refused(&network, 0, &plain, &["another"]);
+    refused(&network, 0, &plain, &["belongs to", "this is"]);
     other.start_all();
     other.wait_ready();
     other.stop(0);
     fs::remove_dir_all(network.nodes[0].dir.join("data")).expect("removed");
     fs::rename(other.nodes[0].dir.join("data"), network.nodes[0].dir.join("data")).expect("moved");
-    refused(&network, 0, &plain, &["another"]);
+    refused(&network, 0, &plain, &["belongs to", "this is"]);
     fs::remove_dir_all(network.nodes[0].dir.join("data")).expect("removed");
     fs::rename(network.folder().join("data-0"), network.nodes[0].dir.join("data")).expect("moved");
     network.start_node(0);

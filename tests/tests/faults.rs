@@ -61,8 +61,9 @@ fn twenty_rounds_of_faults_lose_nothing() {
         wait_receipts(&network, before + 20);
         println!("round {round}: {fault:?}, {} receipts so far", network.receipts());
         apply(&mut network, fault);
-        // No halt: with everybody back, all move on.
+        // No halt: with everybody back, all move on, and all take part.
         network.wait_progress(2);
+        network.wait_votes();
     }
     load.stop();
     network.check();
@@ -140,6 +141,7 @@ fn a_validator_from_an_older_backup_signs_nothing_twice_and_votes_again() {
     network.restore(1, &backup);
     network.start_node(1);
     network.wait_progress(5);
+    network.wait_votes();
     load.stop();
 
     // It votes again: with another validator gone, its vote is needed for every block.

@@ -308,7 +308,9 @@ impl Network {
     /// The end of a validator's log.
     pub fn last_words(&self, number: usize) -> String {
         let text = fs::read_to_string(self.nodes[number].dir.join("log")).unwrap_or_default();
-        text.lines().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+        // The network's chatter about peers that come and go says little.
+        let telling = text.lines().filter(|line| line.starts_with("20") && !line.contains("arc_malachitebft"));
+        telling.rev().take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     /// A GET from a validator.
@@ -352,6 +354,23 @@ impl Network {
         while !self.heights().iter().all(|h| h.is_some_and(|h| h >= height)) {
             assert!(began.elapsed() < MOST, "waited for height {height}, at {:?}\n{}", self.heights(), words());
             std::thread::sleep(super::POLL);
+        }
+    }
+
+    /// Waits until every running validator has signed a vote at a height that began from now on. One that lost its guard
+    /// follows for a while before it signs again: until then it is one of the validators that may be lost.
+    pub fn wait_votes(&self) {
+        let highest = self.heights().into_iter().flatten().max().unwrap_or(0);
+        for node in self.nodes.iter().filter(|node| node.child.is_some()) {
+            let file = node.dir.join("guard/guard.log");
+            let what = || {
+                format!("node {} to vote above {highest}; its log ends:\n{}", node.number, self.last_words(node.number))
+            };
+            let began = std::time::Instant::now();
+            while !signed_slots(&file).keys().any(|(height, _, _)| *height > highest) {
+                assert!(began.elapsed() < MOST, "waited for {}", what());
+                std::thread::sleep(super::POLL);
+            }
         }
     }
 
