@@ -10,9 +10,11 @@ use crate::config::{Log, LogFormat};
 use crate::exit::CommandError;
 
 /// What is logged when nobody says otherwise: our own events, and of libraries what went wrong. The engine's network
-/// tells every failed dial as an error, several lines a second while a peer is away; `/readyz` names who is away.
+/// tells every failed dial and every lost connection, several lines a second while a peer is away (`/readyz` names who
+/// is away); its actors complain when the node's own code restarts the engine to begin voting.
 const FILTER: &str = "warn,testamur=info,testamur_store=info,testamur_consensus=info,testamur_api=info,\
-                      testamur_gateway=info,arc_malachitebft_network=off";
+                      testamur_gateway=info,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
+                      arc_malachitebft_engine::node=error,arc_malachitebft_engine::util::ticker=off";
 
 /// Starts the log on stderr. RUST_LOG goes before the configuration.
 pub(crate) fn start_log(log: &Log) -> Result<(), CommandError> {

@@ -106,7 +106,7 @@ fn json(report: &CheckReport) -> Report<'_> {
 }
 
 fn describe(report: &CheckReport, data: &Path, output: &Output) -> String {
-    let ledger = format!("{} blocks, {} records, header {}", report.tip, report.log_size, report.hash);
+    let ledger = format!("height {}, {} records, header {}", report.tip, report.log_size, report.hash);
     if report.is_clean() {
         let all = output.paint(Tone::Good, "ALL IS WELL");
         return format!("{all}: everything in {} was derived from genesis again.\n  {ledger}", data.display());

@@ -112,7 +112,8 @@ fn describe(report: &Report, validators: usize, dir: &Path, output: &Output) -> 
     format!(
         "{} {}\n  genesis      {dir}/genesis.json ({})\n  trust file   {dir}/trust.json\n  fingerprint  sha256 {}\n  \
          nodes        {dir}/node-0 … node-{}: config.toml and keys\n  author       {}\n\n\
-         Start each node with: testamur run --config {dir}/node-0/config.toml",
+         Start each node with: testamur run --config {dir}/node-0/config.toml\n\
+         A gateway needs a token first: testamur gateway token add --tokens {dir}/gateway/tokens.json my-office",
         output.paint(Tone::Good, "Made the network"),
         report.origin,
         report.genesis,

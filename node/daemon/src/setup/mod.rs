@@ -6,11 +6,13 @@ pub(crate) mod registration;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use testamur_primitives::did::Did;
 use testamur_primitives::genesis::{Genesis, GenesisValidator, Operator, Parameters};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
+use crate::commands::gateway::config_text;
 use crate::exit::CommandError;
 use crate::files;
 use crate::keystore::{Key, KeyKind, Protection};
@@ -18,7 +20,8 @@ use layout::{Ports, node_config};
 use registration::Registration;
 
 /// A legal person in a plan: `NAME,CC`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LegalPerson {
     /// Its legal name.
     pub(crate) name: String,
@@ -160,6 +163,11 @@ fn write_network(plan: &Plan, root: &Path) -> Result<Made, CommandError> {
     for i in 0..names.len() {
         let config = node_config(&plan.ports, &names, i, insecure);
         files::create(&root.join(format!("node-{i}/config.toml")), config.as_bytes(), 0o600)?;
+    }
+    if plan.authors > 0 {
+        let nodes: Vec<_> = (0..names.len()).map(|i| plan.ports.api(i)).collect();
+        let config = config_text(plan.ports.gateway(names.len()), &nodes, insecure);
+        files::create(&root.join("gateway/config.toml"), config.as_bytes(), 0o600)?;
     }
     let trust = TrustFile::from_genesis(genesis);
     files::create(&root.join("trust.json"), trust.to_json().as_bytes(), 0o644)?;

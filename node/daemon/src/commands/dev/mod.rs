@@ -41,12 +41,12 @@ pub(crate) struct Dev {
     /// Directory of the network; made when it is not there
     #[arg(long, default_value = "dev-network")]
     dir: PathBuf,
-    /// Validators
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(VALIDATORS_MIN as i64..=VALIDATORS_MAX as i64))]
-    validators: u8,
-    /// Port of the first node's API; all others follow from it
-    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(Ports::BASE_MIN as i64..=Ports::BASE_MAX as i64))]
-    base_port: u16,
+    /// Validators [default: 4, or as many as are there]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(VALIDATORS_MIN as i64..=VALIDATORS_MAX as i64))]
+    validators: Option<u8>,
+    /// Port of the first node's API; all others follow from it [default: 8080, or the one it was made with]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(Ports::BASE_MIN as i64..=Ports::BASE_MAX as i64))]
+    base_port: Option<u16>,
     /// Seconds between blocks when there is nothing to do; counts when the network is made
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     heartbeat_s: u32,
@@ -75,16 +75,17 @@ struct StartedNode {
 impl Dev {
     /// Starts the network and stays until Ctrl-C.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
-        let ports = Ports { host: IpAddr::V4(Ipv4Addr::LOCALHOST), base: self.base_port };
-        let count = usize::from(self.validators);
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
         if !self.dir.join("genesis.json").exists() {
-            let made = make::network(&self.dir, count, ports, self.heartbeat_s)?;
+            let ports = Ports { host, base: self.base_port.unwrap_or(8080) };
+            let made = make::network(&self.dir, self.validators.unwrap_or(4).into(), ports, self.heartbeat_s)?;
             output.line(format!("Made the network {} in {}", made.trust.origin(), self.dir.display()));
         }
         let dir = self.dir.canonicalize().map_err(|e| CommandError::file("find", &self.dir, e))?;
         let _lock = lock(&dir)?;
         let trust = networks::read(&dir.join("trust.json"))?.trust;
-        check_same(&dir, &trust, count, ports)?;
+        let ports = Ports { host, base: self.check_same(&dir, &trust)? };
+        let count = trust.genesis().validators.len();
         check_ports(ports, count)?;
         networks::add(&trust, false)?;
         let profile = Profile {
@@ -96,6 +97,27 @@ impl Dev {
         };
         profile.install()?;
         service::runtime()?.block_on(supervise(&dir, ports, &trust, &profile, output))
+    }
+
+    /// A second start resumes what is there; other numbers than the first start's are told, not ignored.
+    fn check_same(&self, dir: &Path, trust: &TrustFile) -> Result<u16, CommandError> {
+        let made = trust.genesis().validators.len();
+        if let Some(count) = self.validators.filter(|count| usize::from(*count) != made) {
+            return Err(CommandError::content(
+                dir,
+                format!("is a network of {made} validators, not {count}"),
+                "leave --validators out, or take another --dir",
+            ));
+        }
+        let base = NodeConfig::read(&dir.join("node-0/config.toml"))?.api.listen.port();
+        if self.base_port.is_some_and(|port| port != base) {
+            return Err(CommandError::content(
+                dir,
+                format!("was made with --base-port {base}"),
+                "leave --base-port out, or take another --dir",
+            ));
+        }
+        Ok(base)
     }
 }
 
@@ -116,27 +138,6 @@ fn lock(dir: &Path) -> Result<std::fs::File, CommandError> {
         )
     })?;
     Ok(file)
-}
-
-/// A second start resumes what is there; other numbers than the first start's are told, not ignored.
-fn check_same(dir: &Path, trust: &TrustFile, count: usize, ports: Ports) -> Result<(), CommandError> {
-    let made = trust.genesis().validators.len();
-    if made != count {
-        return Err(CommandError::content(
-            dir,
-            format!("is a network of {made} validators, not {count}"),
-            format!("say --validators {made}, or take another --dir"),
-        ));
-    }
-    let config = NodeConfig::read(&dir.join("node-0/config.toml"))?;
-    if config.api.listen != ports.api(0) {
-        return Err(CommandError::content(
-            dir,
-            format!("was made with --base-port {}", config.api.listen.port()),
-            format!("say --base-port {}, or take another --dir", config.api.listen.port()),
-        ));
-    }
-    Ok(())
 }
 
 /// What is in use is told before anything starts, and what it was wanted for.
