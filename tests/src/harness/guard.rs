@@ -15,10 +15,12 @@ pub fn signed_slots(file: &Path) -> BTreeMap<Slot, Vec<u8>> {
     assert!(bytes.starts_with(b"testamur-guard-v1\n"), "{} is a guard", file.display());
     let mut rest = &bytes[55..];
     let mut slots = BTreeMap::new();
-    while rest.len() >= 12 {
-        let length = u32::from_be_bytes(rest[..4].try_into().expect("4 bytes")) as usize;
-        let Some(body) = rest.get(12..12 + length) else { break };
-        rest = &rest[12 + length..];
+    while rest.len() >= 16 {
+        let length = u32::from_be_bytes(rest[..4].try_into().expect("4 bytes"));
+        let inverted = u32::from_be_bytes(rest[4..8].try_into().expect("4 bytes"));
+        assert_eq!(length, !inverted, "{}: a length is damaged", file.display());
+        let Some(body) = rest.get(16..16 + length as usize) else { break };
+        rest = &rest[16 + length as usize..];
         if body[0] != 1 {
             continue;
         }
