@@ -13,8 +13,8 @@ use testamur_primitives::units::{LogIndex, LogSize, UnixTime};
 use testamur_registry::tree::{TreeState, TreeUpdate, update};
 use testamur_registry::{ApplyError, BlockContext, CheckedRecord, Execution, Rejection, WriteSet};
 
-use crate::db::Snapshot;
 use crate::error::{InvalidBlock, StoreError};
+use crate::proven::ProvenState;
 use crate::tip::Tip;
 use crate::view::View;
 use crate::window::Window;
@@ -144,8 +144,9 @@ impl View<'_> {
     }
 
     /// The state after the tip, every value checked against the tip's state root.
-    pub(crate) fn proven_state(&self) -> TreeState<'_, Snapshot<'_>> {
-        TreeState::new(&self.snapshot, self.tip.height(), self.tip.header.state_root)
+    fn proven_state(&self) -> ProvenState<'_> {
+        let root = self.tip.header.state_root;
+        ProvenState { tree: TreeState::new(&self.snapshot, self.tip.height(), root), root, values: self.proven }
     }
 
     fn prepare(

@@ -22,6 +22,7 @@ use crate::error::{InvalidBlock, StoreError};
 use crate::freespace;
 use crate::health::Health;
 use crate::limits::UNDECIDED_BLOCKS_MAX;
+use crate::proven::ProvenValues;
 use crate::reads;
 use crate::schema::{Column, LAYOUT, Meta, place, undecided_key};
 use crate::tip::Tip;
@@ -36,6 +37,7 @@ pub struct Ledger {
     origin: Origin,
     tip: RwLock<Arc<Tip>>,
     writer: Mutex<()>,
+    proven: ProvenValues,
 }
 
 /// How a ledger is opened.
@@ -88,7 +90,16 @@ impl Ledger {
         database.forget_references_before(tip.header.time.0.saturating_sub(REPLAY_WINDOW_S));
         let origin = genesis.origin();
         let tip = RwLock::new(Arc::new(tip));
-        Ok(Self { database, health, genesis, network, origin, tip, writer: Mutex::new(()) })
+        Ok(Self {
+            database,
+            health,
+            genesis,
+            network,
+            origin,
+            tip,
+            writer: Mutex::new(()),
+            proven: ProvenValues::default(),
+        })
     }
 
     /// The newest final block.
@@ -141,7 +152,8 @@ impl Ledger {
             } else {
                 Arc::new(Tip::load(&snapshot)?.ok_or_else(|| StoreError::damaged("tip", "the row is missing"))?)
             };
-            Ok(View { snapshot, health: &self.health, genesis: &self.genesis, origin: &self.origin, tip })
+            let (genesis, origin) = (&*self.genesis, &self.origin);
+            Ok(View { snapshot, health: &self.health, genesis, origin, tip, proven: &self.proven })
         })
     }
 

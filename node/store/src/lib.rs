@@ -33,6 +33,7 @@ mod freespace;
 mod health;
 mod ledger;
 pub mod limits;
+mod proven;
 mod reads;
 mod receipts;
 mod schema;

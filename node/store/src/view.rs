@@ -20,6 +20,7 @@ use crate::db::Snapshot;
 use crate::error::StoreError;
 use crate::health::Health;
 use crate::limits::{LOG_TILE_LEVELS, PAGE_ITEMS_MAX};
+use crate::proven::ProvenValues;
 use crate::reads::{self, StoredHeader, StoredRecord};
 use crate::schema::{Column, Tree, author_key, author_prefix, digest_key, digest_prefix, last_number, place, time_key};
 use crate::tip::Tip;
@@ -133,6 +134,7 @@ pub struct View<'a> {
     pub(crate) genesis: &'a Genesis,
     pub(crate) origin: &'a Origin,
     pub(crate) tip: Arc<Tip>,
+    pub(crate) proven: &'a ProvenValues,
 }
 
 impl std::fmt::Debug for View<'_> {

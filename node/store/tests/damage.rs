@@ -169,9 +169,18 @@ fn damaged_state_or_replay_rows_are_never_a_verdict_on_a_block() {
 
 #[test]
 fn the_scrub_finds_what_no_request_touches() {
-    for column in
-        ["headers", "certificates", "entries", "tiles", "ids", "digests", "authors", "times", "state", "state-nodes"]
-    {
+    for column in [
+        "headers",
+        "certificates",
+        "entries",
+        "tiles",
+        "ids",
+        "digests",
+        "authors",
+        "times",
+        "state-values",
+        "state-nodes",
+    ] {
         let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
         let (ledger, _) = build(&network, directory.path());
         let rows = raw_rows(&ledger, column);
