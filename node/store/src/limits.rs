@@ -32,7 +32,5 @@ pub const SCRUB_STEP_BLOCKS: u64 = 32;
 pub const SCRUB_STEP_STATE_ROWS: usize = 64;
 /// Findings that a check reports one by one; beyond, it counts them.
 pub const FINDINGS_MAX: usize = 1_000;
-/// State values remembered with their proof under the newest state root: the roles of 4,096 authors, some 2 MB.
-pub const PROVEN_VALUES_MAX: usize = 4_096;
 /// State values remembered as proven: the roles of every author of a large network, about 300 bytes each.
 pub(crate) const PROVEN_VALUES_MAX: usize = 16_384;
