@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{Html, IntoResponse as _, Response};
@@ -66,6 +65,7 @@ pub fn router(guard: Arc<Guard>, notary: Arc<Notary>, batcher: Batcher, batch_wi
             GatewayProblem::from(Problem::new(&http::UNKNOWN_ROUTE, "no route has this path: see /docs"))
         })
         .layer(middleware::from_fn_with_state(guard, allow_host_and_site))
+        .layer(middleware::from_fn(upload::answer_refused))
         // A load balancer knows no host name and has no token; it learns that the process runs, and nothing else.
         .route("/livez", get(async || "alive\n"))
 }
@@ -245,11 +245,10 @@ async fn read_json(app: &App, request: Request, bytes_max: usize) -> Result<Vec<
         let detail = "expected Content-Type: application/json; nothing was notarised";
         return Err(Problem::new(&http::MEDIA_TYPE, detail).into());
     }
-    let body = request.into_body();
-    let bytes = body.size_hint().exact().map_or(bytes_max, |bytes| usize::try_from(bytes).unwrap_or(bytes_max));
+    let bytes = upload::content_length(request.headers()).unwrap_or(bytes_max);
     let kib = u32::try_from(bytes.min(bytes_max).div_ceil(1024)).unwrap_or(u32::MAX);
     let _room = app.json_room.try_acquire_many(kib).map_err(|_| busy())?;
-    upload::read_whole(body, bytes_max).await
+    upload::read_whole(request.into_body(), bytes_max).await
 }
 
 fn busy() -> GatewayProblem {

@@ -180,6 +180,8 @@ async fn malformed_requests_are_refused_as_a_whole() {
             "gateway.json",
             "expected 1 to 10000 openings",
         ),
+        // A caller in the middle of sending still reads why.
+        (world.bare("POST", "/v1/documents").body(vec![0; 8_000_000]), 401, "gateway.token-missing", "send a token"),
         // Routes.
         (world.post("/v1/document").body("x"), 404, "request.unknown-route", "no route has this path"),
         (world.bare("GET", "/v1/documents"), 405, "request.method", "the route has other methods"),
