@@ -116,6 +116,9 @@ pub struct Decided {
 /// Looks up a record that this node already verified, by the leaf hash of its exact bytes.
 pub type Known<'a, R> = &'a dyn Fn(&TreeHash) -> Option<R>;
 
+/// An executed block, or why it is invalid.
+pub type Verdict<B> = Result<Arc<Prepared<B>>, String>;
+
 /// The ledger under consensus.
 pub trait Application: Send + Sync + 'static {
     /// A checked record.
@@ -139,11 +142,7 @@ pub trait Application: Send + Sync + 'static {
     ) -> Result<Proposed<Self::Block>, AppError>;
 
     /// Executes a block for the next height; `Err(reason)` inside when it is invalid. Makes no use of any clock.
-    fn validate(
-        &self,
-        bytes: &Bytes,
-        known: Known<'_, Self::Record>,
-    ) -> Result<Result<Arc<Prepared<Self::Block>>, String>, AppError>;
+    fn validate(&self, bytes: &Bytes, known: Known<'_, Self::Record>) -> Result<Verdict<Self::Block>, AppError>;
 
     /// Stores an undecided block; durable when it returns.
     fn put_undecided(&self, height: Height, block: &Prepared<Self::Block>, seen: &Undecided) -> Result<(), AppError>;

@@ -152,7 +152,7 @@ pub async fn start<A: Application>(
 ) -> Result<ConsensusHandle<A>, ConsensusError> {
     let started = Instant::now();
     let tip = app.tip();
-    let keypair = check_keys(&config, &keys, &tip.validators.validators().to_vec())?;
+    let keypair = check_keys(&config, &keys, tip.validators.validators())?;
     let peers = peers_of(&config, tip.validators.validators())?;
     make_log_directory(&config.log_directory)?;
     let abort_after_sync = config.failpoints.then(failpoint).flatten();
@@ -406,10 +406,10 @@ impl<A: Application> Submissions<A> {
     }
 
     fn forward(&self, bytes: Bytes) {
-        if let Some(gossip) = &*self.gossip.lock().expect("no panic while held") {
-            if !gossip.forward(bytes) {
-                Counters::add(&self.shared.counters.gossip_dropped, 1);
-            }
+        if let Some(gossip) = &*self.gossip.lock().expect("no panic while held")
+            && !gossip.forward(bytes)
+        {
+            Counters::add(&self.shared.counters.gossip_dropped, 1);
         }
     }
 }
