@@ -35,6 +35,15 @@ def receipts():
         code, slug, _ = judge(raw, trust, case["at"], document)
         check("receipts", case["name"], (code, slug), (case["exit"], case["code"]))
 
+def sample():
+    folder = os.path.join(HERE, "sample")
+    trust, receipt, document = (os.path.join(folder, name) for name in ("trust.json", "contract.pdf.receipt.json", "contract.pdf"))
+    with open(receipt, "rb") as file, open(document, "rb") as other:
+        raw, content = file.read(), other.read()
+    at = load(trust)["genesis"]["time"] + 3600
+    check("sample", "as it is", judge(raw, trust, at, content)[1], "confirmed")
+    check("sample", "another document", judge(raw, trust, at, content + b" ")[1], "receipt.document-differs")
+
 def mutants(count=1000):
     """One byte of a receipt that verifies is changed: never confirmed, never out of office."""
     choose = random.Random(1)
@@ -131,7 +140,7 @@ def cctv(path):
 
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else ""
-    steps = [receipts, mutants, records, formats, ed25519_edges]
+    steps = [receipts, sample, mutants, records, formats, ed25519_edges]
     for step in steps:
         started = time.time()
         step()
