@@ -2,10 +2,13 @@
 //! an hour off. Each test ends with the harness' oracle: no acknowledged receipt lost, no fork, no double signature,
 //! no halt, and `testamur check` on every node.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use testamur_tests::harness::{Network, Setup, wait_for};
+use testamur_tests::harness::{Network, Setup, request, wait_for};
 
 /// What one round does to a running network under load.
 #[derive(Debug, Clone, Copy)]
@@ -189,6 +192,79 @@ fn a_clock_an_hour_off_neither_halts_the_chain_nor_skews_its_time() {
         }
         network.kill(3);
         network.check();
+    }
+}
+
+/// One validator's disk fills up to the last byte under load: it stops taking records or ends, the others go on, and
+/// with space again it comes back and has lost nothing.
+#[test]
+fn a_full_disk_costs_one_validator_and_nothing_else() {
+    let mut network = Network::make(&Setup::default());
+    let data = network.nodes[3].dir.join("data");
+    let Some(_disk) = SmallDisk::mount(&data) else {
+        println!("skipped: no right to mount a file system");
+        return;
+    };
+    let config = network.nodes[3].dir.join("config.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    let line = text.lines().find(|line| line.starts_with("free_bytes_min")).expect("it is there");
+    std::fs::write(&config, text.replace(line, "free_bytes_min = 16777216")).expect("written");
+    network.start_all();
+    network.wait_ready();
+    let load = network.load();
+    wait_receipts(&network, 40);
+
+    let filler = data.join("somebody-elses-file");
+    fill(&filler);
+    wait_for("node 3 to notice", Duration::from_secs(60), || {
+        let told = request(network.nodes[3].admin, "GET", "/readyz", &[], &[]);
+        let told = told.is_ok_and(|ready| ready.status == 503 && ready.text().contains("disk-low"));
+        (told || network.has_ended(3)).then_some(())
+    });
+    // Final all the same, with three.
+    wait_receipts(&network, network.receipts() + 100);
+    std::fs::remove_file(&filler).expect("space again");
+    if network.has_ended(3) || network.height(3).is_none() {
+        network.kill(3);
+    }
+    network.start_node(3);
+    network.wait_ready();
+    network.wait_votes();
+    load.stop();
+    network.check();
+}
+
+/// A file system of 128 MiB in memory.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(place: &Path) -> Option<Self> {
+        std::fs::create_dir_all(place).expect("a directory can be made");
+        std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o700)).expect("our own directory");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=128m,mode=0700", "tmpfs"])
+            .arg(place)
+            .stderr(Stdio::null())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the network may still be on it when a test fails.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Writes a file until nothing fits any more.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).expect("a file");
+    let mut step = vec![0x5a; 1 << 20];
+    while !step.is_empty() {
+        if file.write(&step).map_or(true, |written| written < step.len()) {
+            step.truncate(step.len() / 2);
+        }
     }
 }
 
