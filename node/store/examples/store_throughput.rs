@@ -30,8 +30,10 @@ fn busy(directory: &Path, blocks: u64) {
     let data = directory.join("data");
     let ledger = network.open(&data, 0).expect("open");
     let proposer = network.validators[0].address;
-    let (mut propose, mut validate, mut undecided, mut commit) = Default::default();
-    let mut slowest = Duration::ZERO;
+    let mut propose = Spent::default();
+    let mut validate = Spent::default();
+    let mut undecided = Spent::default();
+    let mut commit = Spent::default();
     for _ in 0..blocks {
         let tip = ledger.tip();
         let (height, time) = (tip.next_height(), UnixTime(tip.header.time.0 + 1));
@@ -48,19 +50,19 @@ fn busy(directory: &Path, blocks: u64) {
         timed(&mut undecided, || ledger.put_undecided(height, &stored).expect("put"));
         let certificate = network.certificate(&block);
         let log_signature = network.log_signature(&certificate, 0);
-        let before = commit;
         timed(&mut commit, || ledger.commit(&block, &certificate, Some(&log_signature)).expect("commit"));
-        slowest = slowest.max(commit - before);
     }
     let records = blocks * RECORDS;
     println!("{blocks} blocks of {RECORDS} records:");
+    println!("                  ms a block   of it processor   slowest   records a processor second");
     for (name, spent) in
         [("propose", propose), ("validate", validate), ("put_undecided", undecided), ("commit", commit)]
     {
-        let (ms, rate) = (spent.as_secs_f64() * 1e3 / blocks as f64, records as f64 / spent.as_secs_f64());
-        println!("  {name:14} {ms:8.2} ms a block {rate:10.0} records/s");
+        let ms = |spent: Duration| spent.as_secs_f64() * 1e3;
+        let (wall, busy) = (ms(spent.wall) / blocks as f64, ms(spent.processor) / blocks as f64);
+        let rate = records as f64 / spent.processor.as_secs_f64();
+        println!("  {name:14} {wall:12.2} {busy:17.2} {:9.1} {rate:28.0}", ms(spent.slowest));
     }
-    println!("  slowest commit {:.1} ms", slowest.as_secs_f64() * 1e3);
     let usage = ledger.usage();
     println!("  memtables {} KiB, resident {} KiB", usage.memtable_bytes >> 10, resident_kib());
 
@@ -112,11 +114,28 @@ fn idle(directory: &Path, blocks: u64) {
     println!("  {bytes:.0} bytes a block; a year of heartbeats (60 s) is {:.0} MB", bytes * 525_960.0 / 1e6);
 }
 
-fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
-    let started = Instant::now();
+/// Time spent in one kind of call: on the clock, and by this thread on a processor.
+#[derive(Default)]
+struct Spent {
+    wall: Duration,
+    processor: Duration,
+    slowest: Duration,
+}
+
+fn timed<T>(spent: &mut Spent, work: impl FnOnce() -> T) -> T {
+    let (started, processor) = (Instant::now(), thread_processor_time());
     let result = work();
-    *total += started.elapsed();
+    let wall = started.elapsed();
+    spent.wall += wall;
+    spent.slowest = spent.slowest.max(wall);
+    spent.processor += thread_processor_time() - processor;
     result
+}
+
+/// Linux counts it to the nanosecond; elsewhere it is reported as zero.
+fn thread_processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0))
 }
 
 fn fdatasync_rate(directory: &Path) -> f64 {

@@ -411,3 +411,36 @@ fn column_options(column: Column, cache: &Cache, references_since: &Arc<AtomicU6
     }
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_where_the_next_begins() {
+        for (prefix, expected) in [
+            (&b"a"[..], Some(&b"b"[..])),
+            (b"did:key:z6Mk\0", Some(b"did:key:z6Mk\x01")),
+            (b"a\xff\xff", Some(b"b")),
+            (b"\xff", None),
+            (b"", None),
+        ] {
+            assert_eq!(successor(prefix).as_deref(), expected, "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_seal_binds_column_key_and_value() {
+        let sealed = [&b"value"[..], &seal(Column::Epochs, b"key", b"value")].concat();
+        assert_eq!(open_seal(Column::Epochs, b"key", &sealed).unwrap(), b"value");
+        let elsewhere = [
+            open_seal(Column::Epochs, b"kez", &sealed),
+            open_seal(Column::Certificates, b"key", &sealed),
+            open_seal(Column::Epochs, b"key", &sealed[1..]),
+            open_seal(Column::Epochs, b"key", b"short"),
+        ];
+        for result in elsewhere {
+            assert!(matches!(result, Err(StoreError::Damaged { .. })));
+        }
+    }
+}

@@ -170,15 +170,40 @@ pub(crate) fn entry(snapshot: &Snapshot<'_>, index: LogIndex) -> Result<Entry, S
     Ok(found.expect("one entry was asked for and none is an error"))
 }
 
+/// Which records a block holds, and its time: read once for neighbouring records.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockSpan {
+    height: Height,
+    first: LogIndex,
+    end: LogSize,
+    time: UnixTime,
+}
+
 /// The record at a place, with its block's time.
 pub(crate) fn record_at(snapshot: &Snapshot<'_>, index: LogIndex) -> Result<StoredRecord, StoreError> {
+    record_near(snapshot, index, &mut None)
+}
+
+/// The record at a place; the block of the record read before is remembered in `span`.
+pub(crate) fn record_near(
+    snapshot: &Snapshot<'_>,
+    index: LogIndex,
+    span: &mut Option<BlockSpan>,
+) -> Result<StoredRecord, StoreError> {
     let Entry { height, bytes } = entry(snapshot, index)?;
     let record = parse(index, &bytes)?;
-    let header = known_header(snapshot, height)?.header;
-    if index.0 >= header.log_size.0 || index < first_index(snapshot, height)? {
+    let block = match *span {
+        Some(block) if block.height == height => block,
+        _ => {
+            let Header { log_size: end, time, .. } = known_header(snapshot, height)?.header;
+            BlockSpan { height, first: first_index(snapshot, height)?, end, time }
+        }
+    };
+    if index.0 >= block.end.0 || index < block.first {
         return Err(StoreError::damaged(format!("entries {index}"), "the row names another block"));
     }
-    Ok(StoredRecord { record, index, height, time: header.time })
+    *span = Some(block);
+    Ok(StoredRecord { record, index, height, time: block.time })
 }
 
 pub(crate) fn parse(index: LogIndex, bytes: &[u8]) -> Result<Record, StoreError> {

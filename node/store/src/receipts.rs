@@ -7,7 +7,8 @@ use testamur_primitives::units::Epoch;
 
 use crate::error::StoreError;
 use crate::reads;
-use crate::schema::{Column, place};
+use crate::schema::{Column, Tree, place};
+use crate::tree::StoredNodes;
 use crate::view::View;
 
 impl View<'_> {
@@ -21,14 +22,8 @@ impl View<'_> {
             };
             let checkpoint = self.checkpoint_inner(stored.height)?.ok_or_else(missing)?;
             let header = &checkpoint.header.header;
-            // The root that the path was checked against is a prefix of the tip's log; it must be the header's, too.
-            let (path, root) = self.inclusion_inner(stored.index, header.log_size)?;
-            if root != header.log_root {
-                return Err(StoreError::damaged(
-                    "tree nodes",
-                    format!("they do not lead to the root of height {}", header.height),
-                ));
-            }
+            let nodes = StoredNodes::new(&self.snapshot, Tree::Log);
+            let path = self.inclusion_to(&nodes, stored.index, header.log_size, header.log_root)?;
             let unusable = |error| StoreError::damaged(format!("entries {}", stored.index), format!("{error}"));
             let jwk = stored.record.kid().to_key().map_err(unusable)?.to_jwk();
             let mut epochs = Vec::new();

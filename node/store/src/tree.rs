@@ -139,3 +139,76 @@ impl<'s> TreeAppender<'s> {
         Ok(self.frontier)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Access, Database, NodeIdentity};
+    use testamur_primitives::hash::GenesisHash;
+
+    /// Stored tiles of both spans, grown in uneven steps, give the nodes and proofs of a tree in memory.
+    #[test]
+    fn stored_tiles_are_a_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let database =
+            Database::open(directory.path(), GenesisHash::ZERO, NodeIdentity::Observer, Access::Write).unwrap();
+        for tree in [Tree::Log, Tree::History] {
+            let mut model = merkle::MemoryTree::default();
+            let mut frontier = Frontier::new();
+            for step in [0u64, 1, 2, 13, 240, 1, 255, 300, 16] {
+                let snapshot = database.snapshot();
+                let mut appender = TreeAppender::new(&snapshot, tree, frontier);
+                for _ in 0..step {
+                    let leaf = merkle::leaf_hash(&model.size().to_be_bytes());
+                    model.append(leaf);
+                    appender.append(leaf).unwrap();
+                }
+                let mut batch = database.batch();
+                frontier = appender.write(&mut batch).unwrap();
+                database.write(batch).unwrap();
+                let snapshot = database.snapshot();
+                let nodes = StoredNodes::new(&snapshot, tree);
+                let size = model.size();
+                assert_eq!(merkle::root(&nodes, size).unwrap(), model.root(size).unwrap());
+                assert_eq!(Frontier::load(&nodes, size).unwrap(), frontier);
+                for index in (0..size).step_by(7) {
+                    let path = merkle::inclusion_proof(&nodes, index, size).unwrap();
+                    assert_eq!(path, model.inclusion_proof(index, size).unwrap());
+                }
+                let beyond = nodes.node(0, size);
+                assert!(matches!(beyond, Err(StoreError::Damaged { .. })), "{beyond:?}");
+                assert!(nodes.node(3, u64::MAX).is_err());
+            }
+        }
+    }
+
+    /// INV-STORE-3: a right edge that is not what the frontier knows is found before anything is written.
+    #[test]
+    fn a_changed_right_edge_is_never_built_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let database =
+            Database::open(directory.path(), GenesisHash::ZERO, NodeIdentity::Observer, Access::Write).unwrap();
+        let grow = |frontier: Frontier, count: u64| -> Result<Frontier, StoreError> {
+            let snapshot = database.snapshot();
+            let mut appender = TreeAppender::new(&snapshot, Tree::Log, frontier);
+            for number in 0..count {
+                appender.append(merkle::leaf_hash(&number.to_be_bytes()))?;
+            }
+            let mut batch = database.batch();
+            let frontier = appender.write(&mut batch)?;
+            database.write(batch)?;
+            Ok(frontier)
+        };
+        let frontier = grow(Frontier::new(), 100).unwrap();
+        let key = tile_key(Tree::Log, 0, 0);
+        let row = database.snapshot().get(Column::Tiles, &key).unwrap().unwrap();
+        let mut flipped = row.clone();
+        flipped[40] ^= 1;
+        for bad in [&flipped[..], &row[..32 * 99], &row[..33]] {
+            database.overwrite(Column::Tiles, &key, Some(bad)).unwrap();
+            assert!(matches!(grow(frontier.clone(), 3), Err(StoreError::Damaged { .. })));
+        }
+        database.overwrite(Column::Tiles, &key, Some(&row)).unwrap();
+        grow(frontier, 3).unwrap();
+    }
+}

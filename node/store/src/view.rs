@@ -254,8 +254,9 @@ impl View<'_> {
                 Some(author) => self.indexes_of(author, begin, end, limit + 1)?,
             };
             let next = if indexes.len() > limit { indexes.pop() } else { None };
+            let mut span = None;
             let items = indexes.into_iter().map(|index| {
-                let stored = reads::record_at(&self.snapshot, index)?;
+                let stored = reads::record_near(&self.snapshot, index, &mut span)?;
                 match &query.author {
                     Some(author) if stored.record.author() != author => {
                         Err(StoreError::damaged(format!("authors {author}"), format!("{index} is another's record")))
@@ -310,7 +311,14 @@ impl View<'_> {
 
     /// Path of a record to the root of the log of `size` records.
     pub fn inclusion(&self, index: LogIndex, size: LogSize) -> Result<Vec<TreeHash>, StoreError> {
-        self.health.guard(|| self.inclusion_inner(index, size).map(|(path, _)| path))
+        self.health.guard(|| {
+            if index.0 >= size.0 || size > self.tip.header.log_size {
+                return Err(StoreError::OutOfRange);
+            }
+            let nodes = StoredNodes::new(&self.snapshot, Tree::Log);
+            let root = self.checked_log_root(&nodes, size)?;
+            self.inclusion_to(&nodes, index, size, root)
+        })
     }
 
     /// Proof that the log of `from` records is a prefix of the log of `to`; none when `from` > `to` or `to` is not there.
@@ -434,21 +442,18 @@ impl View<'_> {
         Ok(StoredEpoch { epoch, first_height, last_height: Some(last), validators, link: Some(link) })
     }
 
-    /// The path, and the root it was checked against.
-    pub(crate) fn inclusion_inner(
+    /// The path of a record to a root that is known already.
+    pub(crate) fn inclusion_to(
         &self,
+        nodes: &StoredNodes<'_>,
         index: LogIndex,
         size: LogSize,
-    ) -> Result<(Vec<TreeHash>, TreeHash), StoreError> {
-        if index.0 >= size.0 || size > self.tip.header.log_size {
-            return Err(StoreError::OutOfRange);
-        }
-        let nodes = StoredNodes::new(&self.snapshot, Tree::Log);
-        let root = self.checked_log_root(&nodes, size)?;
-        let path = merkle::inclusion_proof(&nodes, index.0, size.0)?;
-        let leaf = merkle::Nodes::node(&nodes, 0, index.0)?;
+        root: TreeHash,
+    ) -> Result<Vec<TreeHash>, StoreError> {
+        let path = merkle::inclusion_proof(nodes, index.0, size.0)?;
+        let leaf = merkle::Nodes::node(nodes, 0, index.0)?;
         merkle::verify_inclusion(leaf, index.0, size.0, &path, root)?;
-        Ok((path, root))
+        Ok(path)
     }
 
     /// The root of the first `size` records, shown to be a prefix of the log that the tip's header commits to.

@@ -112,7 +112,7 @@ fn check_finds_every_changed_and_every_missing_row() {
     assert!(check_open(&ledger).unwrap().is_clean());
 }
 
-/// Each column damaged while the node runs: whatever reads it stops the node, and nothing is served afterwards.
+/// INV-STORE-2 and 5. Each column damaged while the node runs: whatever reads it stops the node, and nothing is served afterwards.
 #[test]
 fn a_read_that_meets_damage_closes_the_store() {
     // The state is read by execution and proofs, `references` by replay protection: tested below.
@@ -216,7 +216,7 @@ fn check_names_rows_that_nothing_explains() {
     }
 }
 
-/// INV-STORE-3: a file of the directory with a flipped bit is refused at open, found by check, or harmless.
+/// INV-STORE-5: a file of the directory with a flipped bit is refused at open, found by check, or harmless.
 #[test]
 fn flipped_bits_in_table_files_are_never_silent() {
     let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());

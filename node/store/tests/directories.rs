@@ -54,7 +54,7 @@ fn child_commits_until_killed() {
     }
 }
 
-/// A real process, killed with SIGKILL at arbitrary moments: every block that it called final is there, and whole.
+/// INV-STORE-1. A real process, killed with SIGKILL at arbitrary moments: every block that it called final is there, and whole.
 #[test]
 fn a_killed_process_loses_nothing_it_called_final() {
     let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
