@@ -15,7 +15,7 @@
 //! counted time is the header's; the header's validators hash is the trusted set's; more than two thirds of the set's
 //! *keys* (never lines) signed; and no line of a known key is bad. The round line is what makes this a Tendermint
 //! decision: all counted signatures are over one body, so over one round. Without it, precommits of lost rounds could
-//! be added up to a quorum that never was (INV-CERT-2, `tests::precommits_of_two_rounds_make_no_quorum`).
+//! be added up to a quorum that never was (INV-CERT-2, vectors `receipts/precommits-of-two-rounds*.json`).
 //!
 //! A single validator's cosignature states nothing: precommits of lost rounds exist. It never leaves the mesh.
 
