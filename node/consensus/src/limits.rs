@@ -47,8 +47,9 @@ pub const BUNDLES_IN_FLIGHT_MAX: usize = 8;
 /// Bytes waiting for one peer; beyond it the oldest are dropped: the record stays in the pool of the node that
 /// took it, which proposes it itself.
 pub const PEER_QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bundles being verified at once; more wait in the connection.
-pub const BUNDLES_CHECKED_MAX: usize = 4;
+/// Bundles being verified at once; more wait in the connection. A core verifies 10,000 records a second, and consensus
+/// needs the others.
+pub const BUNDLES_CHECKED_MAX: usize = 2;
 /// First wait before dialling a lost peer again.
 pub const REDIAL_FIRST: Duration = Duration::from_millis(200);
 /// Longest wait before dialling a lost peer again.

@@ -103,7 +103,7 @@ struct Submissions<A: Application> {
     shared: Arc<Shared<A>>,
     gossip: Mutex<Option<GossipSender>>,
     fatal: FatalSender,
-    /// Checks of submitted records that run at once: more would only queue for the processor.
+    /// Checks of submitted records that run at once, one a core: more would take the processor from consensus.
     checks: Semaphore,
     stopped: AtomicBool,
 }
@@ -178,7 +178,7 @@ pub async fn start<A: Application>(
         shared: Arc::clone(&shared),
         gossip: Mutex::new(None),
         fatal: fatal_sender.clone(),
-        checks: Semaphore::new(2 * cores),
+        checks: Semaphore::new(cores),
         stopped: AtomicBool::new(false),
     });
 
