@@ -1,6 +1,7 @@
 //! The entries and the tiles of the trees, walked once from the start.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use testamur_primitives::block::split_entry;
 use testamur_primitives::hash::TreeHash;
@@ -107,13 +108,15 @@ pub(crate) struct TileCheck<'s> {
     frontier: Frontier,
     /// The tile at the right edge of each tile level.
     edge: BTreeMap<u8, Vec<TreeHash>>,
+    /// The stored leaf tile read last.
+    stored: Option<(u64, Rc<Vec<TreeHash>>)>,
     rows: u64,
     lost: bool,
 }
 
 impl<'s> TileCheck<'s> {
     pub(crate) fn new(snapshot: &'s Snapshot<'s>, tree: Tree) -> Self {
-        Self { snapshot, tree, frontier: Frontier::new(), edge: BTreeMap::new(), rows: 0, lost: false }
+        Self { snapshot, tree, frontier: Frontier::new(), edge: BTreeMap::new(), stored: None, rows: 0, lost: false }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -139,8 +142,11 @@ impl<'s> TileCheck<'s> {
         let span = self.tree.span();
         let (tile, offset) = (self.size() >> span, (self.size() & ((1 << span) - 1)) as usize);
         let nodes = StoredNodes::new(self.snapshot, self.tree);
-        let row = nodes.tile(0, tile);
-        let stored = report.note(row)?.and_then(|row| row.get(offset).copied());
+        if self.stored.as_ref().is_none_or(|(last, _)| *last != tile) {
+            let row = report.note(nodes.tile(0, tile))?.unwrap_or_default();
+            self.stored = Some((tile, row));
+        }
+        let stored = self.stored.as_ref().and_then(|(_, row)| row.get(offset).copied());
         let (leaf, agrees) = match (derived, stored) {
             (Some(derived), Some(stored)) if derived != stored && self.is_sound(&nodes, tile)? => (stored, false),
             // If the two differ, the tile is wrong; it is reported when it is compared as a whole.
