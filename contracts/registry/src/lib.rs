@@ -35,5 +35,5 @@ pub use execute::{
     ApplyError, BlockContext, CheckedRecord, Execution, Outcome, ReplayWindow, UnknownProtocol, check_stateless,
 };
 pub use genesis::genesis_writes;
-pub use rejection::Rejection;
+pub use rejection::{AdmissionRejection, GovernanceRejection, NotaryRejection, Rejection};
 pub use state::{StateError, StateKey, StateReader, WriteSet};

@@ -104,7 +104,7 @@ pub(crate) fn find(network: GenesisHash) -> Result<Option<Installed>, CommandErr
 /// The installed network of this genesis hash, or what to do about it.
 #[cfg(feature = "node")]
 pub(crate) fn require(network: GenesisHash) -> Result<Installed, CommandError> {
-    find(network)?.ok_or_else(|| CommandError::UnknownNetwork(network))
+    find(network)?.ok_or(CommandError::UnknownNetwork(network))
 }
 
 /// The installed network that a person names: its origin, or a part of it that only one has.
