@@ -15,6 +15,9 @@ use crate::exit::{CommandError, Exit};
 use crate::files;
 use crate::output::{Output, Tone};
 
+/// Findings that are shown to a person.
+const LINES_MAX: usize = 20;
+
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -113,11 +116,21 @@ fn describe(report: &CheckReport, data: &Path, output: &Output) -> String {
     }
     let bad = output.paint(Tone::Bad, "DAMAGED");
     let mut text = format!("{bad}: {} findings in {}.\n  {ledger}\n", report.findings_count, data.display());
-    for finding in report.findings.iter().take(20) {
-        text += &format!("  {finding}\n");
+    // One damaged block of the database shows in every row that is read from it.
+    let mut lines: Vec<(String, u64)> = Vec::new();
+    for finding in &report.findings {
+        let line = finding.to_string();
+        match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, times)) => *times += 1,
+            None => lines.push((line, 1)),
+        }
     }
-    if report.findings_count > 20 {
-        text += &format!("  … and {} more (--json lists up to 1,000)\n", report.findings_count - 20);
+    for (line, times) in lines.iter().take(LINES_MAX) {
+        let times = if *times == 1 { String::new() } else { format!(" ({times} times)") };
+        text += &format!("  {line}{times}\n");
+    }
+    if lines.len() > LINES_MAX {
+        text += &format!("  … and {} more kinds (--json lists up to 1,000)\n", lines.len() - LINES_MAX);
     }
     text + "Keep this directory as evidence and start the node with an empty one: it fetches everything from its peers."
 }

@@ -202,7 +202,7 @@ fn describe(report: &Report, act: &Act, trust: &TrustFile, output: &Output) -> S
         _ => format!("\n\nOther operators approve with: testamur governance approve {}", report.record),
     };
     format!(
-        "{}\n  proposal  {}\n  block     {} of {}\n  network   {}{next}",
+        "{}\n  record   {}\n  block    {} of {}\n  network  {}{next}",
         output.paint(Tone::Good, &done),
         report.record,
         report.height,
