@@ -70,6 +70,8 @@ fn a_node_refuses_bad_records_with_their_codes() {
     let answer = post(node, good.as_bytes());
     assert_eq!(answer.status, 201, "{}", answer.text());
     problem("the same record again", &post(node, good.as_bytes()), 409, "admission.duplicate");
+    // Another node may be a moment behind, and would then answer the same as the first did: wait until it has the block.
+    network.wait_height(answer.json()["height"].as_u64().expect("final"));
     let elsewhere = post(network.nodes[2].api, good.as_bytes());
     problem("the same record at another node", &elsewhere, 409, "admission.duplicate");
     let jti = good.payload().jti.as_str();
