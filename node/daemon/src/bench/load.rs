@@ -64,6 +64,21 @@ pub(crate) async fn log_size(node: SocketAddr) -> Result<u64, String> {
     status.get("log_size").and_then(serde_json::Value::as_u64).ok_or_else(|| "status: no log_size".to_owned())
 }
 
+/// The engine's own mean time for a height so far, in milliseconds, from a node's metrics.
+pub(crate) async fn engine_height_ms(admin: SocketAddr) -> Result<f64, String> {
+    let metrics = Connection::open(admin).await?.get("/metrics").await?;
+    let metrics = String::from_utf8_lossy(&metrics);
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse::<f64>().ok()
+    };
+    let name = "malachitebft_core_consensus_time_per_block";
+    match (value(&format!("{name}_sum")), value(&format!("{name}_count"))) {
+        (Some(seconds), Some(heights)) if heights > 0.0 => Ok(1e3 * seconds / heights),
+        _ => Err(format!("metrics: no {name}")),
+    }
+}
+
 /// What a closed loop achieved.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Throughput {

@@ -71,6 +71,8 @@ struct Report {
     record_bytes: usize,
     /// One record at a time: a height's cost with nothing else to do.
     single: Latency,
+    /// The engine's own time for those heights, mean: what consensus costs before the ledger adds anything.
+    engine_height_ms: f64,
     flood: Throughput,
     steady: Steady,
     /// Share of one core's strict Ed25519 rate that the flood needed for verifying each record once a node.
@@ -175,6 +177,7 @@ impl Bench {
         }
         times.sort_by(f64::total_cmp);
         let single = Latency::of(&times);
+        let engine_height_ms = runtime.block_on(load::engine_height_ms(ports.admin(0))).map_err(failed)?;
 
         output.note(format!("{} records as fast as they are taken", self.records));
         let records = sign(&authors, self.records as usize)?;
@@ -192,7 +195,17 @@ impl Bench {
         let system = std::fs::read_to_string("/proc/version").unwrap_or_default();
         let system = system.split(" (").next().unwrap_or_default().to_owned();
         let machine = Machine { cores, system };
-        Ok(Report { machine, limits, validators: VALIDATORS, record_bytes, single, flood, steady, verify_share })
+        Ok(Report {
+            machine,
+            limits,
+            validators: VALIDATORS,
+            record_bytes,
+            single,
+            engine_height_ms,
+            flood,
+            steady,
+            verify_share,
+        })
     }
 }
 
@@ -295,6 +308,7 @@ fn table(report: &Report) -> String {
         format!("{:.0} fdatasync/s on this disk", limits.fdatasync_s),
     );
     text += &row("a height with one record, p99", format!("{:.1} ms", single.p99_ms), String::new());
+    text += &row("the engine's own time for it, mean", format!("{:.1} ms", report.engine_height_ms), String::new());
     text += "\nlimits of this machine, one core, same run\n";
     text += &row("SHA-256, large input", format!("{:.2} GB/s", limits.sha256_bytes_s / 1e9), String::new());
     text += &row("SHA-256, 64 bytes", format!("{:.1} M/s", limits.sha256_64_s / 1e6), String::new());
