@@ -41,6 +41,8 @@ pub(crate) trait GossipNode: Send + Sync + 'static {
     fn receive(&self, records: &[&[u8]]);
     /// The height this node stands at.
     fn height(&self) -> Height;
+    /// A peer has connected and stands at this height.
+    fn greeted(&self, height: Height);
 }
 
 /// What peers said of themselves.
@@ -421,6 +423,7 @@ impl Gossip {
     fn receive(&mut self, peer: PeerId, message: Bytes, channel: ResponseChannel<Bytes>) {
         if let Some(height) = read_hello(&message) {
             self.tips.set(peer, Some(height));
+            self.node.greeted(height);
             let answer = hello(self.node.height());
             let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
             return;

@@ -112,7 +112,7 @@ type Judged<B> = Option<Arc<Prepared<B>>>;
 impl<A: Application> Host<A> {
     pub(crate) fn new(shared: Arc<Shared<A>>, peers: Arc<Vec<PeerId>>, following: Option<Following>) -> Self {
         let tip = shared.app.tip();
-        shared.wake.reached(tip.height);
+        shared.wake.start(tip.height);
         // What is left of the heartbeat by the ledger's clock: a restart alone makes no block.
         let heartbeat = Duration::from_secs(tip.parameters.heartbeat_s.into());
         let age = Duration::from_secs(now().get().saturating_sub(tip.time.get()));
@@ -172,6 +172,7 @@ impl<A: Application> Host<A> {
 
     fn begin_height(&mut self) {
         let (height, params) = (EngineHeight(self.tip.height.next()), self.height_params());
+        self.shared.wake.began();
         // The engine is stopping when it no longer listens: the channel's end tells.
         match self.pending.take() {
             Some(Pending::Ready(reply)) => {

@@ -427,6 +427,12 @@ impl<A: Application> GossipNode for Submissions<A> {
     fn height(&self) -> Height {
         self.shared.app.tip().height
     }
+
+    fn greeted(&self, height: Height) {
+        if height < self.height() {
+            self.shared.wake.saw_lower_peer();
+        }
+    }
 }
 
 fn role_of(following: &Option<Following>) -> Role {

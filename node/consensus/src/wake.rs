@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 pub struct Wake {
     tip: AtomicU64,
     others_began: AtomicBool,
+    began: AtomicBool,
     notify: Notify,
 }
 
@@ -29,6 +30,25 @@ impl Wake {
         }
     }
 
+    /// An engine starts above this tip; until it begins a height it serves no blocks to peers. Reasons to begin that
+    /// were seen before stay.
+    pub fn start(&self, tip: Height) {
+        self.tip.store(tip.get(), Ordering::Release);
+        self.began.store(false, Ordering::Release);
+    }
+
+    /// The engine has begun a height.
+    pub fn began(&self) {
+        self.began.store(true, Ordering::Release);
+    }
+
+    /// A peer that has just connected stands lower than this node: it needs blocks from an engine that runs.
+    pub fn saw_lower_peer(&self) {
+        if !self.began.load(Ordering::Acquire) && !self.others_began.swap(true, Ordering::AcqRel) {
+            self.notify.notify_one();
+        }
+    }
+
     /// The pool is no longer empty.
     pub fn saw_record(&self) {
         self.notify.notify_one();
@@ -42,5 +62,27 @@ impl Wake {
     /// Waits for the next reason; a reason given while nobody waited is not lost.
     pub async fn wait(&self) {
         self.notify.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lower_peer_wakes_only_an_engine_that_has_not_begun() {
+        let wake = Wake::default();
+        wake.began();
+        wake.saw_lower_peer();
+        assert!(!wake.others_began());
+        wake.start(Height(3));
+        wake.saw_lower_peer();
+        wake.start(Height(3));
+        assert!(wake.others_began(), "a reason from before the start stays");
+        wake.reached(Height(4));
+        wake.saw_height(Height(4));
+        assert!(!wake.others_began(), "not beyond the tip");
+        wake.saw_height(Height(5));
+        assert!(wake.others_began());
     }
 }

@@ -221,3 +221,31 @@ async fn a_damaged_engine_log_is_moved_aside_and_the_node_votes_on() {
     same_headers(&nodes.iter().collect::<Vec<_>>(), height + 8).await;
     stop(nodes).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_a_restart_of_all_an_idle_network_still_serves_the_one_behind() {
+    logs();
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let mut nodes = network.start_all().await;
+    nodes[3].reaches(1).await;
+    nodes[3].handle.shutdown().await;
+    for number in 0..3 {
+        let id = nodes[0].handle.submit(Bytes::from(format!("without the fourth {number}"))).await.unwrap();
+        for node in &nodes[..3] {
+            node.holds(&id).await;
+        }
+    }
+    let tip = nodes[0].ledger.tip_height();
+    for node in &nodes[..3] {
+        node.handle.shutdown().await;
+    }
+    let ledgers: Vec<_> = nodes.drain(..).map(|n| n.ledger).collect();
+    let nodes = futures::future::join_all((0..4).map(|number| network.start(number, &ledgers[number]))).await;
+    let started = Instant::now();
+    tokio::time::timeout(Duration::from_secs(8), nodes[3].reaches(tip)).await.expect("long before a heartbeat");
+    println!("behind no more after {:?}", started.elapsed());
+    let mut role = nodes[3].handle.role();
+    tokio::time::timeout(Duration::from_secs(8), role.wait_for(|r| *r == Role::Voting)).await.unwrap().unwrap();
+    same_headers(&nodes.iter().collect::<Vec<_>>(), tip).await;
+    stop(nodes).await;
+}
