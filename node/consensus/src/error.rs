@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use testamur_primitives::hash::Address;
-
 use crate::application::{AppError, Refusal};
 use crate::guard::GuardError;
 use crate::pool::PoolFull;
@@ -56,9 +54,6 @@ pub enum ConsensusError {
     /// A task of ours panicked.
     #[error("internal failure in {0}")]
     Panicked(&'static str),
-    /// A validator of the set has no address in the configuration.
-    #[error("consensus configuration: no peer address for validator {0}")]
-    NoPeerAddress(Address),
 }
 
 impl ConsensusError {
