@@ -61,7 +61,7 @@ pub fn from_strict<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 }
 
 /// Bounds nesting before any recursive parser sees the bytes.
-fn check_depth(bytes: &[u8], depth_max: usize) -> Result<(), CodecError> {
+pub(crate) fn check_depth(bytes: &[u8], depth_max: usize) -> Result<(), CodecError> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for &byte in bytes {
         if in_string {

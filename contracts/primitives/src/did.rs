@@ -40,6 +40,34 @@ impl Did {
         &self.0
     }
 
+    /// Whether it is a did:key, whose key is in its name.
+    pub fn is_key(&self) -> bool {
+        self.0.starts_with("did:key:")
+    }
+
+    /// A DID of a ledger, in the form of EBSI's legal entities: `did:<method>:z` + base58btc(0x01 ‖ 16 bytes).
+    ///
+    /// # Panics
+    /// When the method is not 1 to 16 lower-case letters and digits: genesis checks it.
+    pub fn of_ledger(method: &str, random: &[u8; 16]) -> Self {
+        let id = bs58::encode([&[1], random.as_slice()].concat()).into_string();
+        format!("did:{method}:z{id}").parse().expect("a method name and base58 make a DID")
+    }
+
+    /// The method's name.
+    pub fn method(&self) -> &str {
+        self.0.split(':').nth(1).expect("checked when parsed")
+    }
+
+    /// Whether it has the form of [`Did::of_ledger`], for any method.
+    pub fn is_of_ledger(&self) -> bool {
+        let id = self.0.splitn(3, ':').nth(2).and_then(|id| id.strip_prefix('z'));
+        !self.is_key()
+            && id
+                .and_then(|id| bs58::decode(id).into_vec().ok())
+                .is_some_and(|bytes| bytes.len() == 17 && bytes[0] == 1)
+    }
+
     /// The did:key of a key, with its own codec (not `jwk_jcs-pub`).
     pub fn key(key: &PublicKey) -> Self {
         let codec: &[u8] = match key {

@@ -17,7 +17,8 @@ use crate::hash::{Address, GenesisHash, HeaderHash, ParametersHash, StateRoot, T
 use crate::header::{Header, HeaderRef};
 use crate::key::verify_ed25519;
 use crate::limits::{
-    BLOCK_BYTES_MAX, GENESIS_WRITERS_MAX, LEGAL_NAME_BYTES_MAX, OPERATORS_MAX, ORIGIN_BYTES_MAX, VALIDATORS_MAX,
+    BLOCK_BYTES_MAX, ENDPOINT_CHARS_MAX, GENESIS_WRITERS_MAX, LEGAL_NAME_BYTES_MAX, OPERATORS_MAX, ORIGIN_BYTES_MAX,
+    STATUS_HISTORY_DAYS, STATUS_HISTORY_DAYS_MAX, VALIDATORS_MAX,
     VALIDATORS_MIN,
 };
 use crate::merkle;
@@ -67,6 +68,16 @@ pub struct Genesis {
     pub approvals_required: u32,
     /// Who may write from the start.
     pub writers: Vec<Did>,
+    /// Method name of the ledger's own DIDs; `ebsi` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub did_method: Option<String>,
+    /// What absolute URLs in registries and status lists begin with, such as `https://ledger.example`: no slash at the
+    /// end. Any node serves the paths behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_base: Option<String>,
+    /// Days for which every node keeps the older versions of status lists; 90 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_history_days: Option<u32>,
     /// The network that this one continues, after losing more than a third of its validators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Predecessor>,
@@ -206,6 +217,21 @@ impl Genesis {
         Origin(format!("{}/{}/{}", self.domain, self.name, hex::encode(&self.hash().as_bytes()[..16])))
     }
 
+    /// Method name of the ledger's own DIDs.
+    pub fn did_method(&self) -> &str {
+        self.did_method.as_deref().unwrap_or("ebsi")
+    }
+
+    /// What absolute URLs begin with.
+    pub fn public_base(&self) -> String {
+        self.public_base.clone().unwrap_or_else(|| format!("https://{}", self.domain))
+    }
+
+    /// Days for which older versions of status lists are kept.
+    pub fn status_history_days(&self) -> u32 {
+        self.status_history_days.unwrap_or(STATUS_HISTORY_DAYS)
+    }
+
     /// The validators of epoch 0, in set order.
     ///
     /// # Panics
@@ -275,6 +301,12 @@ impl Genesis {
                 && p.round_timeout_ms <= 10_000,
             "timeouts out of range",
         )?;
+        rule(is_did_method(self.did_method()), "did_method is 1 to 16 of a-z 0-9, and not key")?;
+        rule(
+            self.public_base.as_deref().is_none_or(is_public_base),
+            "public_base is an http or https URL of scheme and host, without a slash at the end",
+        )?;
+        rule(self.status_history_days() <= STATUS_HISTORY_DAYS_MAX, "status_history_days at most 36525")?;
         for GenesisValidator { registration, possession } in &self.validators {
             let fail = |reason| GenesisError::Validator { name: registration.name.clone(), reason };
             registration.check().map_err(fail)?;
@@ -302,6 +334,20 @@ impl Genesis {
 pub(crate) fn is_name_part(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+}
+
+/// A DID method name that is not taken by a method that needs no ledger.
+fn is_did_method(text: &str) -> bool {
+    (1..=16).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && text != "key"
+}
+
+/// The beginning of a URL: scheme, host, perhaps a port.
+fn is_public_base(text: &str) -> bool {
+    let Some(host) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else { return false };
+    (1..=ENDPOINT_CHARS_MAX).contains(&host.len())
+        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
 /// A legal name: UTF-8 without control characters.

@@ -77,6 +77,12 @@ hash_types! {
     ParametersHash;
     /// A validator's address: the hash of its registration, never of its key.
     Address;
+    /// Name of an accreditation's place: 32 bytes of its accreditor's choice.
+    AttributeId;
+    /// Name of a credential schema: by EBSI's rule the hash of its text without annotations.
+    SchemaId;
+    /// SHA-256 of an attachment.
+    AttachmentHash;
 }
 
 /// Exactly 64 lower-case hexadecimal digits.

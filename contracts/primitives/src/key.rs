@@ -27,6 +27,20 @@ pub enum JwsAlgorithm {
     Ed25519,
 }
 
+impl JwsAlgorithm {
+    /// The algorithm of an `alg` value; `none` and everything unknown have none.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "ES256" => Self::ES256,
+            "ES384" => Self::ES384,
+            "ES256K" => Self::ES256K,
+            "EdDSA" => Self::EdDSA,
+            "Ed25519" => Self::Ed25519,
+            _ => return None,
+        })
+    }
+}
+
 /// Why a key or signature was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {

@@ -56,3 +56,60 @@ pub const REPLAY_WINDOW_S: u64 = RECORD_AGE_S_MAX + RECORD_AHEAD_S_MAX;
 pub const PROPOSAL_LIFE_S_MAX: u64 = 90 * 24 * 3600;
 /// Characters of a legal name in a validator's or operator's entry.
 pub const LEGAL_NAME_BYTES_MAX: usize = 200;
+/// Siblings of a state proof: one for each bit of a key's hash.
+pub const PROOF_SIBLINGS_MAX: usize = 256;
+/// Keys of one evidence: a trust chain of the greatest depth needs about 40; the rest is for histories searched by time.
+pub const EVIDENCE_KEYS_MAX: usize = 256;
+/// Bytes of an evidence that a verifier reads: a chain of accreditations, each with its credential, and 64 validators.
+pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Verification methods of a DID document, revoked ones included, since they are never forgotten: a rotation of three
+/// keys a year for twenty years.
+pub const DID_METHODS_MAX: usize = 64;
+/// Grants of relationships of one verification method: five relationships, renewed three times.
+pub const DID_GRANTS_MAX: usize = 20;
+/// Controllers of a DID document: the subject, its ministry, an agency, and room.
+pub const DID_CONTROLLERS_MAX: usize = 8;
+/// Services of a DID document.
+pub const DID_SERVICES_MAX: usize = 8;
+/// Changes in one `update-did`: all of a planned rotation in one record.
+pub const DID_CHANGES_MAX: usize = 16;
+/// Characters of a service endpoint.
+pub const ENDPOINT_CHARS_MAX: usize = 256;
+/// Characters of a credential inside a record: an accreditation is about 3,000, and the record must hold it.
+pub const CREDENTIAL_CHARS_MAX: usize = 32_768;
+/// Scopes (`accreditedFor`) of an accreditation: programmes a university is accredited for, by schema.
+pub const SCOPES_MAX: usize = 64;
+/// Credential types of one scope.
+pub const SCOPE_TYPES_MAX: usize = 32;
+/// Jurisdictions of one scope: the states of the Union and then some.
+pub const JURISDICTIONS_MAX: usize = 64;
+/// Characters of a credential type, a schema id or a jurisdiction in an accreditation.
+pub const SCOPE_TEXT_CHARS_MAX: usize = 256;
+/// Accreditations from a leaf to its Root TAO, both counted: Root TAO, three TAOs, trusted issuer. Verification walks
+/// them all.
+pub const CHAIN_LINKS_MAX: usize = 5;
+/// Attributes (accreditations) of one issuer, ended ones included: they are one state value.
+pub const ISSUER_ATTRIBUTES_MAX: usize = 256;
+/// Legal names of an issuer: one for each language of the Union, and then some.
+pub const ENTITY_NAMES_MAX: usize = 32;
+/// Identifiers of an issuer (ETER, DEQAR, VAT).
+pub const ENTITY_IDENTIFIERS_MAX: usize = 8;
+/// Characters of a schema's text: the record carries it, doubly encoded.
+pub const SCHEMA_CHARS_MAX: usize = 32_768;
+/// Nesting of a schema: no validator's stack is at risk.
+pub const SCHEMA_DEPTH_MAX: usize = 32;
+/// Fewest entries of a status list: the herd that a graduate is hidden in (W3C Bitstring Status List v1.0, 131,072).
+pub const STATUS_ENTRIES_MIN: u64 = 131_072;
+/// Bytes of an attachment: a status list of 2^21 entries at one bit each.
+pub const ATTACHMENT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a block's attachments together: they travel with the proposal, within what gossip carries.
+pub const BLOCK_ATTACHMENTS_BYTES_MAX: usize = 1024 * 1024;
+/// Owners of a dossier, past ones included.
+pub const DOSSIER_OWNERS_MAX: usize = 16;
+/// Hashes of one version of a dossier.
+pub const DOSSIER_HASHES_MAX: usize = 64;
+/// Days for which older versions of status lists are kept, unless genesis says otherwise: longer than a dispute about
+/// a hiring decision needs, short enough that a suspension lifted is forgotten.
+pub const STATUS_HISTORY_DAYS: u32 = 90;
+/// Most days for that: a century.
+pub const STATUS_HISTORY_DAYS_MAX: u32 = 36_525;

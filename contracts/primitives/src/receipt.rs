@@ -19,10 +19,12 @@ use crate::did::Did;
 use crate::epoch::{EpochError, EpochLink, TrustedEpoch, ValidatorSet};
 use crate::hash::{GenesisHash, RecordId, TreeHash};
 use crate::header::Header;
-use crate::key::Jwk;
+use crate::identity::{self, DidEntry};
+use crate::key::{Jwk, PublicKey};
 use crate::limits::{EPOCH_LINKS_MAX, JSON_INTEGER_MAX, RECEIPT_ANCHORS_MAX, RECEIPT_BYTES_MAX, RECEIPT_DEPTH_MAX};
 use crate::merkle::{self, MerkleError};
 use crate::record::{Act, Bytes, Record, RecordError};
+use crate::state::proof::StateProof;
 use crate::trust::TrustFile;
 use crate::units::{Height, LogIndex, LogSize, Round, UnixTime};
 
@@ -86,6 +88,19 @@ pub struct ReceiptNetwork {
 pub struct AuthorKey {
     /// The public key.
     pub jwk: Jwk,
+    /// The author's DID document in the state, unless the author is a did:key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<AuthorState>,
+}
+
+/// The head of the author's DID document under the header's state root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorState {
+    /// Text of the state value `did/<author>/head`.
+    pub document: String,
+    /// Its proof.
+    pub proof: StateProof,
 }
 
 /// Names of the algorithms used, so that a reader in twenty years need not guess.
@@ -384,23 +399,14 @@ fn check(
     if header.genesis != trust.network() {
         return Err(ReceiptError::Header);
     }
-    let (epoch, certified) = certify(trust, &header, &receipt.note, &receipt.epochs)?;
-    if receipt.validators != epoch.validators {
-        return Err(ReceiptError::Validators);
-    }
-    if trust.pinned().is_some_and(|(pinned, _)| pinned.height == header.height && *pinned != header) {
-        return Err(ReceiptError::Contradiction);
-    }
+    let (epoch, certified) = certify_header(trust, &header, &receipt.note, &receipt.validators, &receipt.epochs)?;
 
     let leaf = merkle::leaf_hash(receipt.record.as_bytes());
     merkle::verify_inclusion(leaf, receipt.index.0, header.log_size.0, &receipt.path, header.log_root)
         .map_err(ReceiptError::Inclusion)?;
     let record = Record::parse(receipt.record.as_bytes()).map_err(ReceiptError::Record)?;
     record.check_admission(trust.network(), header.time).map_err(ReceiptError::Record)?;
-    let key = record.verify_did_key().map_err(ReceiptError::Record)?;
-    if key.to_jwk() != receipt.author.jwk {
-        return Err(ReceiptError::AuthorKey);
-    }
+    check_author(&receipt.author, &record, &header)?;
     check_opening(receipt.opening.as_ref(), record.act(), document)?;
 
     let anchored = anchor_in_office(receipt, &header, trust, now)?;
@@ -425,6 +431,46 @@ fn check(
         anchored_at: anchored,
     };
     Ok((facts, in_office || anchored.is_some()))
+}
+
+/// Certifies a header with everything that a file brings for it: epochs, certificate, and the set it names.
+pub(crate) fn certify_header(
+    trust: &TrustFile,
+    header: &Header,
+    note: &str,
+    validators: &ValidatorSet,
+    links: &[EpochLink],
+) -> Result<(TrustedEpoch, Certified), ReceiptError> {
+    let (epoch, certified) = certify(trust, header, note, links)?;
+    if *validators != epoch.validators {
+        return Err(ReceiptError::Validators);
+    }
+    if trust.pinned().is_some_and(|(pinned, _)| pinned.height == header.height && pinned != header) {
+        return Err(ReceiptError::Contradiction);
+    }
+    Ok((epoch, certified))
+}
+
+/// Checks the record's signature with the author's key, and that the key is the author's: a did:key names its key, and
+/// a DID on the ledger has it in its document, proven under the header's state root. Whether the key might sign at that
+/// time was part of the block's validity, which the quorum witnessed.
+fn check_author(author: &AuthorKey, record: &Record, header: &Header) -> Result<(), ReceiptError> {
+    let key = match &author.state {
+        None => record.verify_did_key().map_err(ReceiptError::Record)?,
+        Some(AuthorState { document, proof }) => {
+            let entry: DidEntry =
+                codec::from_canonical(document.as_bytes()).map_err(|_| ReceiptError::AuthorKey)?;
+            let head = identity::keys::did(record.author()).head();
+            proof
+                .verify(header.state_root, &head, Some(document.as_bytes()))
+                .map_err(|_| ReceiptError::AuthorKey)?;
+            let method = entry.method(record.kid().fragment()).ok_or(ReceiptError::AuthorKey)?;
+            let key = PublicKey::from_jwk(&method.key).map_err(|_| ReceiptError::AuthorKey)?;
+            record.verify_signature(&key).map_err(ReceiptError::Record)?;
+            key
+        }
+    };
+    if key.to_jwk() == author.jwk { Ok(()) } else { Err(ReceiptError::AuthorKey) }
 }
 
 /// Follows the epochs to the header's and checks its certificate there.
@@ -505,7 +551,7 @@ pub fn check_opening(
                     && entry.is_some_and(|e| e.0 == leaf.entry())
             }
             Act::NotariseBatch { root, count, .. } => opening.verify_batch(*root, *count).is_ok(),
-            Act::Propose { .. } | Act::Approve { .. } => false,
+            _ => false,
         };
         if !shown {
             return Err(ReceiptError::Opening);
@@ -518,7 +564,7 @@ pub fn check_opening(
             differs(*alg == digest.algorithm() && entries.iter().any(|e| e.0 == digest.as_bytes()), digest)
         }
         Act::Notarise { form: Form::Commitment, .. } | Act::NotariseBatch { .. } => Err(ReceiptError::OpeningMissing),
-        Act::Propose { .. } | Act::Approve { .. } => Err(ReceiptError::NotANotarisation),
+        _ => Err(ReceiptError::NotANotarisation),
     }
 }
 
@@ -527,7 +573,7 @@ fn reference(act: &Act) -> Option<String> {
         Act::Notarise { reference, .. } | Act::NotariseBatch { reference, .. } => {
             reference.as_ref().map(|r| r.as_str().to_owned())
         }
-        Act::Propose { .. } | Act::Approve { .. } => None,
+        _ => None,
     }
 }
 

@@ -19,12 +19,17 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, CodecError, sha256};
 use crate::commitment::{DigestAlgorithm, Form};
 use crate::did::{Did, DidError, DidUrl};
-use crate::hash::{GenesisHash, RecordId, TreeHash};
+use crate::dossiers::DossierChange;
+use crate::hash::{AttributeId, GenesisHash, RecordId, SchemaId, TreeHash};
+use crate::identity::Service;
+use crate::identity::changes::{DidChange, NewMethod};
+use crate::issuers::{EndReason, Entity, IssuerType};
 use crate::key::{JwsAlgorithm, KeyError, PublicKey, SigningKey};
 use crate::limits::{
-    BATCH_COUNT_MAX, JOSE_HEADER_BYTES_MAX, NOTARISE_ENTRIES_MAX, RECORD_AGE_S_MAX, RECORD_AHEAD_S_MAX,
+    BATCH_COUNT_MAX, DOSSIER_HASHES_MAX, JOSE_HEADER_BYTES_MAX, NOTARISE_ENTRIES_MAX, RECORD_AGE_S_MAX, RECORD_AHEAD_S_MAX,
     RECORD_BYTES_MAX, RECORD_LIFE_S_MAX,
 };
+use crate::status::{Attachment, StatusVersion};
 use crate::units::UnixTime;
 
 /// The `typ` of every record.
@@ -67,8 +72,13 @@ pub enum RecordError {
     #[error("{0}")]
     Signature(KeyError),
     /// Number of entries out of range.
-    #[error("a notarise record holds 1 to {NOTARISE_ENTRIES_MAX} entries, this one {0}: use a batch for more")]
-    EntryCount(usize),
+    #[error("a record like this holds 1 to {most} entries, this one {found}: use a batch, or more records")]
+    EntryCount {
+        /// Its entries.
+        found: usize,
+        /// The most allowed.
+        most: usize,
+    },
     /// An entry of the wrong length.
     #[error("entry {index} has {found} bytes, expected {expected} for its alg and form")]
     EntryLength {
@@ -125,7 +135,7 @@ impl RecordError {
             Self::KeyNotOfAuthor => ("record.key-not-of-author", 108),
             Self::Key(_) => ("record.key", 109),
             Self::Signature(_) => ("record.signature", 110),
-            Self::EntryCount(_) => ("record.entry-count", 111),
+            Self::EntryCount { .. } => ("record.entry-count", 111),
             Self::EntryLength { .. } => ("record.entry-length", 112),
             Self::BatchCount => ("record.batch-count", 113),
             Self::WrongNetwork(_) => ("record.wrong-network", 114),
@@ -216,6 +226,99 @@ pub enum Act {
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Reference>,
     },
+    /// Opens a dossier; its id is the record's.
+    OpenDossier {
+        /// Algorithm of the digests.
+        alg: DigestAlgorithm,
+        /// The digests of version 1.
+        entries: Vec<Bytes>,
+    },
+    /// Changes a dossier, as one of its owners.
+    UpdateDossier {
+        /// The dossier.
+        dossier: RecordId,
+        /// The record that changed it last.
+        prev: RecordId,
+        /// What is done.
+        change: DossierChange,
+    },
+    /// Registers the author's own DID. The key that signs the record is among the methods, for `capabilityInvocation`.
+    InsertDid {
+        /// Its keys.
+        methods: Vec<NewMethod>,
+        /// Who may change it; the subject itself when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        controllers: Vec<Did>,
+        /// Its services.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        services: Vec<Service>,
+        /// A VerifiableAuthorisationToOnboard (VC-JWT) of an accredited issuer; none when governance admitted the DID.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authorisation: Option<String>,
+    },
+    /// Changes a DID document, as one of its controllers.
+    UpdateDid {
+        /// The DID.
+        did: Did,
+        /// The record that changed it last.
+        prev: RecordId,
+        /// What is done, in this order, all or nothing.
+        changes: Vec<DidChange>,
+    },
+    /// An accreditor makes a place for an accreditation, or says anew who the subject is.
+    ReserveAttribute {
+        /// The place: 32 bytes of the accreditor's choice, new on the ledger unless `prev` is given.
+        attribute: AttributeId,
+        /// Who is accredited.
+        subject: Did,
+        /// As what.
+        issuer_type: IssuerType,
+        /// The accreditor's own accreditation, by which it may.
+        parent: AttributeId,
+        /// Who the subject is.
+        entity: Entity,
+        /// The record that changed the attribute last; none when it is new.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prev: Option<RecordId>,
+    },
+    /// The subject puts its accreditation credential in its place.
+    FillAttribute {
+        /// The place.
+        attribute: AttributeId,
+        /// The record that changed the attribute last.
+        prev: RecordId,
+        /// The credential, a VC-JWT signed by the accreditor.
+        credential: String,
+    },
+    /// The accreditor ends an accreditation.
+    EndAccreditation {
+        /// Which.
+        attribute: AttributeId,
+        /// The record that changed the attribute last.
+        prev: RecordId,
+        /// From when on.
+        effective: UnixTime,
+        /// Why.
+        reason: EndReason,
+    },
+    /// Publishes a schema, or a revision of one's own.
+    PublishSchema {
+        /// Its id.
+        schema: SchemaId,
+        /// Its text, as RFC 8785 JSON.
+        body: String,
+        /// The record of the revision before; none for the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prev: Option<RecordId>,
+    },
+    /// Publishes a version of the author's own status list. Its bits are the record's attachment.
+    PublishStatus {
+        /// The version.
+        status: StatusVersion,
+        /// The record of the version before; none for the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prev: Option<RecordId>,
+    },
     /// An operator proposes a change; the proposal's id is the record's, and the proposer approves by proposing.
     Propose {
         /// The change.
@@ -240,12 +343,39 @@ pub enum Act {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Change {
-    /// Lets a DID write to the ledger.
+    /// Lets a did:key write to the ledger.
     GrantWriter {
         /// The writer.
         did: Did,
     },
-    /// Takes that right away; what was written stays.
+    /// Lets a DID register without an accredited issuer's authorisation.
+    AdmitDid {
+        /// The DID.
+        did: Did,
+        /// RFC 7638 thumbprint of the key that will register it.
+        jkt: String,
+    },
+    /// Makes a DID a Root TAO: admits it if it is not registered, and reserves its attribute.
+    AccreditRoot {
+        /// The DID.
+        did: Did,
+        /// RFC 7638 thumbprint of the key that will register it.
+        jkt: String,
+        /// The place of its accreditation.
+        attribute: AttributeId,
+        /// Who it is.
+        entity: Entity,
+    },
+    /// Ends the accreditation of a Root TAO.
+    EndRoot {
+        /// Which.
+        attribute: AttributeId,
+        /// From when on.
+        effective: UnixTime,
+        /// Why.
+        reason: EndReason,
+    },
+    /// Takes the right to notarise away, from a DID of the ledger too; what was written stays.
     RevokeWriter {
         /// The writer.
         did: Did,
@@ -425,6 +555,17 @@ impl Record {
         &self.payload.act
     }
 
+    /// The bytes that must be held beside the record before a block with it is voted for.
+    pub fn attachment(&self) -> Option<Attachment> {
+        match self.act() {
+            Act::PublishStatus { status, .. } => Some(Attachment {
+                sha256: status.sha256,
+                bytes: usize::try_from(status.size / 8).unwrap_or(usize::MAX),
+            }),
+            _ => None,
+        }
+    }
+
     /// Verifies the signature with a key of the author.
     pub fn verify_signature(&self, key: &PublicKey) -> Result<(), RecordError> {
         let message = &self.text.as_bytes()[..self.signing_input_bytes];
@@ -464,14 +605,8 @@ fn parse_header(bytes: &[u8]) -> Result<(JwsAlgorithm, DidUrl), RecordError> {
         return Err(RecordError::Header(CodecError::Json("expected an object".into())));
     }
     let header: JoseHeader = codec::from_strict(bytes).map_err(RecordError::Header)?;
-    let alg = match header.alg.as_str() {
-        "ES256" => JwsAlgorithm::ES256,
-        "ES384" => JwsAlgorithm::ES384,
-        "ES256K" => JwsAlgorithm::ES256K,
-        "EdDSA" => JwsAlgorithm::EdDSA,
-        "Ed25519" => JwsAlgorithm::Ed25519,
-        other => return Err(RecordError::Algorithm(other.chars().take(32).collect())),
-    };
+    let alg = JwsAlgorithm::from_name(&header.alg)
+        .ok_or_else(|| RecordError::Algorithm(header.alg.chars().take(32).collect()))?;
     if header.typ != RECORD_TYP || header.cty.as_deref().is_some_and(|cty| cty != "json") {
         return Err(RecordError::Type);
     }
@@ -492,20 +627,29 @@ fn check_payload(payload: &Payload) -> Result<(), RecordError> {
     }
     match &payload.act {
         Act::Notarise { alg, form, entries, .. } => {
-            if !(1..=NOTARISE_ENTRIES_MAX).contains(&entries.len()) {
-                return Err(RecordError::EntryCount(entries.len()));
-            }
             let expected = match form {
                 Form::Digest => alg.digest_bytes(),
                 Form::Commitment => 32,
             };
-            match entries.iter().position(|e| e.0.len() != expected) {
-                Some(index) => Err(RecordError::EntryLength { index, found: entries[index].0.len(), expected }),
-                None => Ok(()),
-            }
+            check_entries(entries, NOTARISE_ENTRIES_MAX, expected)
         }
+        Act::OpenDossier { alg, entries }
+        | Act::UpdateDossier {
+            change: DossierChange::AddVersion { alg, entries } | DossierChange::AppendDigests { alg, entries },
+            ..
+        } => check_entries(entries, DOSSIER_HASHES_MAX, alg.digest_bytes()),
         Act::NotariseBatch { count, .. } if !(1..=BATCH_COUNT_MAX).contains(count) => Err(RecordError::BatchCount),
-        Act::NotariseBatch { .. } | Act::Propose { .. } | Act::Approve { .. } => Ok(()),
+        _ => Ok(()),
+    }
+}
+
+fn check_entries(entries: &[Bytes], most: usize, expected: usize) -> Result<(), RecordError> {
+    if !(1..=most).contains(&entries.len()) {
+        return Err(RecordError::EntryCount { found: entries.len(), most });
+    }
+    match entries.iter().position(|e| e.0.len() != expected) {
+        Some(index) => Err(RecordError::EntryLength { index, found: entries[index].0.len(), expected }),
+        None => Ok(()),
     }
 }
 

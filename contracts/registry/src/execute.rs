@@ -5,6 +5,7 @@
 //! is reported.
 //!
 //! - INV-EXECUTE-1: a rejected record leaves no trace: no write, no id, no `jti`.
+//! - INV-EXECUTE-3: every record in the log verifies with a key that its author could use for it at that time.
 //! - INV-EXECUTE-2: no two records of the replay window have the same id, or the same author and `jti`.
 
 use core::fmt;
@@ -12,13 +13,17 @@ use std::collections::BTreeSet;
 
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{GenesisHash, RecordId};
+use testamur_primitives::key::PublicKey;
 use testamur_primitives::record::{Act, Record, RecordError, Reference};
 use testamur_primitives::units::{Height, UnixTime};
 
 use crate::limits::PROTOCOL;
-use crate::rejection::{AdmissionRejection, GovernanceRejection, NotaryRejection, Rejection};
+use crate::rejection::{
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection, Rejection,
+    SchemaRejection, StatusRejection,
+};
 use crate::state::{Overlay, StateError, StateReader, WriteSet};
-use crate::{governance, notary};
+use crate::{did, dossiers, governance, issuers, notary, schemas, status};
 
 /// What rules may know of the block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,30 +51,60 @@ pub trait ReplayWindow {
     fn contains_jti(&self, author: &Did, jti: &Reference) -> Result<bool, Self::Error>;
 }
 
-/// A record whose signature was verified, and whose act is well-formed by itself.
+/// A record whose act is well-formed by itself, and the key that its signature was verified with, if it was.
+///
+/// The signature of a did:key author is always verified. That of a DID of the ledger needs the state: execution
+/// verifies it, unless it was verified before with the key that the state names now (INV-EXECUTE-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedRecord(Record);
+pub struct CheckedRecord {
+    record: Record,
+    verified: Option<PublicKey>,
+}
 
 impl CheckedRecord {
     /// The record.
     pub fn record(&self) -> &Record {
-        &self.0
+        &self.record
     }
 
     /// The record.
     pub fn into_record(self) -> Record {
-        self.0
+        self.record
+    }
+
+    /// The key that the signature was verified with.
+    pub fn verified_with(&self) -> Option<&PublicKey> {
+        self.verified.as_ref()
+    }
+
+    /// Remembers that the signature verifies with a key, so that execution need not verify it again.
+    pub fn verify_with(&mut self, key: &PublicKey) -> Result<(), RecordError> {
+        if self.verified.as_ref() != Some(key) {
+            self.record.verify_signature(key)?;
+            self.verified = Some(key.clone());
+        }
+        Ok(())
     }
 }
 
-/// Everything that needs neither state nor block: the signature by the author's own key, and the act's own bounds.
+/// Everything that needs neither state nor block: the signature of a did:key author, and the act's own bounds.
 /// Records can be checked in parallel and once for all blocks.
 pub fn check_stateless(record: Record) -> Result<CheckedRecord, Rejection> {
-    record.verify_did_key()?;
-    if let Act::Propose { change, expires, .. } = record.act() {
-        governance::rules::check_proposal(change, record.payload().iat, *expires)?;
+    let verified = if record.author().is_key() { Some(record.verify_did_key()?) } else { None };
+    match record.act() {
+        Act::Propose { change, expires, .. } => {
+            governance::rules::check_proposal(change, record.payload().iat, *expires)?;
+        }
+        Act::OpenDossier { .. } | Act::UpdateDossier { .. } => dossiers::rules::check_act(record.act())?,
+        Act::InsertDid { .. } | Act::UpdateDid { .. } => did::rules::check_act(record.act())?,
+        Act::ReserveAttribute { .. } | Act::FillAttribute { .. } | Act::EndAccreditation { .. } => {
+            issuers::rules::check_act(record.act())?;
+        }
+        Act::PublishSchema { schema, body, .. } => schemas::rules::check_body(*schema, body)?,
+        Act::PublishStatus { status, .. } => status::rules::check_version(record.author(), status)?,
+        Act::Notarise { .. } | Act::NotariseBatch { .. } | Act::Approve { .. } => {}
     }
-    Ok(CheckedRecord(record))
+    Ok(CheckedRecord { record, verified })
 }
 
 /// What a record did.
@@ -82,6 +117,16 @@ pub enum Outcome {
         /// The new governance version, if it was executed.
         executed: Option<u64>,
     },
+    /// A dossier was opened or changed.
+    DossierChanged,
+    /// A DID was registered, or its document changed.
+    DidChanged,
+    /// An accreditation was reserved, filled or ended.
+    AccreditationChanged,
+    /// A schema or a revision of one was published.
+    SchemaPublished,
+    /// A version of a status list was published.
+    StatusPublished,
     /// A proposal was approved, and executed if that was the last approval needed.
     Approved {
         /// The new governance version, if it was executed.
@@ -122,7 +167,17 @@ macro_rules! rejected_from {
         }
     )*};
 }
-rejected_from!(RecordError, AdmissionRejection, NotaryRejection, GovernanceRejection);
+rejected_from!(
+    RecordError,
+    AdmissionRejection,
+    NotaryRejection,
+    DossierRejection,
+    GovernanceRejection,
+    DidRejection,
+    IssuerRejection,
+    SchemaRejection,
+    StatusRejection
+);
 
 /// The block's protocol version is not one that this crate holds the rules of: stop before voting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -166,8 +221,8 @@ where
 
     /// Applies the next record. After a rejection the block can go on without it (INV-EXECUTE-1).
     pub fn apply(&mut self, record: &CheckedRecord) -> Result<Outcome, ApplyError<S::Error>> {
-        let record = record.record();
         let result = self.apply_inner(record);
+        let record = record.record();
         if result.is_ok() {
             self.state.keep();
             self.ids.insert(record.id());
@@ -188,15 +243,37 @@ where
         self.state.into_writes()
     }
 
-    fn apply_inner(&mut self, record: &Record) -> Result<Outcome, ApplyError<S::Error>> {
+    fn apply_inner(&mut self, checked: &CheckedRecord) -> Result<Outcome, ApplyError<S::Error>> {
+        let record = checked.record();
         record.check_admission(self.context.genesis, self.context.time)?;
         self.check_replay(record)?;
+        self.check_key(checked)?;
         let (state, context) = (&mut self.state, &self.context);
         let (author, id) = (record.author(), record.id());
         match record.act() {
             Act::Notarise { .. } | Act::NotariseBatch { .. } => {
                 notary::notarise(state, author)?;
                 Ok(Outcome::Notarised)
+            }
+            act @ (Act::OpenDossier { .. } | Act::UpdateDossier { .. }) => {
+                dossiers::apply(state, context, author, id, act)?;
+                Ok(Outcome::DossierChanged)
+            }
+            act @ (Act::InsertDid { .. } | Act::UpdateDid { .. }) => {
+                did::apply(state, context, record, act)?;
+                Ok(Outcome::DidChanged)
+            }
+            act @ (Act::ReserveAttribute { .. } | Act::FillAttribute { .. } | Act::EndAccreditation { .. }) => {
+                issuers::apply(state, context, author, id, act)?;
+                Ok(Outcome::AccreditationChanged)
+            }
+            Act::PublishSchema { schema, body, prev } => {
+                schemas::publish(state, context, author, id, *schema, body, *prev)?;
+                Ok(Outcome::SchemaPublished)
+            }
+            Act::PublishStatus { status, prev } => {
+                status::publish(state, context, author, id, status, *prev)?;
+                Ok(Outcome::StatusPublished)
             }
             Act::Propose { change, governance_version, expires } => {
                 let executed = governance::propose(state, context, author, id, change, *governance_version, *expires)?;
@@ -207,6 +284,21 @@ where
                 Ok(Outcome::Approved { executed })
             }
         }
+    }
+
+    /// INV-EXECUTE-3: every record in the log verifies with a key that its author could use for it at the block's time:
+    /// the did:key itself, or a key of the author's document in the state.
+    fn check_key(&self, checked: &CheckedRecord) -> Result<(), ApplyError<S::Error>> {
+        let record = checked.record();
+        if record.author().is_key() {
+            assert!(checked.verified_with().is_some(), "INV-EXECUTE-3: check_stateless verified it");
+            return Ok(());
+        }
+        let key = did::author_key(&self.state, record, &self.context)?;
+        if checked.verified_with() != Some(&key) {
+            record.verify_signature(&key)?;
+        }
+        Ok(())
     }
 
     /// INV-EXECUTE-2: compared by id, which does not cover the signature, so a changed ECDSA signature is the same

@@ -21,19 +21,27 @@
 //! # }
 //! ```
 
+pub mod did;
+pub mod dossiers;
 pub mod execute;
 mod genesis;
 pub mod governance;
+pub mod issuers;
 pub mod limits;
 pub mod network;
 pub mod notary;
 pub mod rejection;
+pub mod schemas;
 pub mod state;
+pub mod status;
 pub mod tree;
 
 pub use execute::{
     ApplyError, BlockContext, CheckedRecord, Execution, Outcome, ReplayWindow, UnknownProtocol, check_stateless,
 };
 pub use genesis::genesis_writes;
-pub use rejection::{AdmissionRejection, GovernanceRejection, NotaryRejection, Rejection};
+pub use rejection::{
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection, Rejection,
+    SchemaRejection, StatusRejection,
+};
 pub use state::{StateError, StateKey, StateReader, WriteSet};

@@ -4,7 +4,5 @@
 pub const PROTOCOL: u32 = 1;
 /// Entries that one page of a listing (writers, proposals) holds at most: a page is read within one request.
 pub const PAGE_ENTRIES_MAX: usize = 1_000;
-/// Siblings of a state proof: one for each bit of a key's hash.
-pub const PROOF_SIBLINGS_MAX: usize = 256;
 /// Nibbles of a state tree path: a key's hash has 64.
 pub(crate) const PATH_NIBBLES_MAX: usize = 64;

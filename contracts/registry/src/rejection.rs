@@ -2,11 +2,15 @@
 //!
 //! A rejection is given to the submitter and never stored: a record that fails is in no block. Slugs and numbers are
 //! stable: 100–149 `record.*` (form, signature, admission: the primitives' [`RecordError`]), 150–199 `admission.*`,
-//! 200–249 `notary.*`, 250–299 `governance.*`. Messages say what to do; they may be reworded, codes may not.
+//! 200–219 `notary.*`, 220–249 `dossier.*`, 250–299 `governance.*`, 300–349 `did.*`, 350–399 `issuer.*`, 400–449
+//! `schema.*`, 450–499 `status.*`. Messages say what to do; they may be reworded, codes may not.
 
 use testamur_primitives::did::Did;
-use testamur_primitives::hash::RecordId;
-use testamur_primitives::limits::PROPOSAL_LIFE_S_MAX;
+use testamur_primitives::hash::{AttributeId, RecordId, SchemaId};
+use testamur_primitives::identity::KeyRefusal;
+use testamur_primitives::issuers::accreditation::OutOfScope;
+use testamur_primitives::issuers::chain::ChainRefusal;
+use testamur_primitives::limits::{CHAIN_LINKS_MAX, ISSUER_ATTRIBUTES_MAX, PROPOSAL_LIFE_S_MAX, SCHEMA_CHARS_MAX};
 use testamur_primitives::record::{RecordError, RevocationReason};
 use testamur_primitives::units::UnixTime;
 
@@ -22,9 +26,24 @@ pub enum Rejection {
     /// The author may not notarise.
     #[error(transparent)]
     Notary(#[from] NotaryRejection),
+    /// A dossier act against the rules.
+    #[error(transparent)]
+    Dossier(#[from] DossierRejection),
     /// A governance act against the rules.
     #[error(transparent)]
     Governance(#[from] GovernanceRejection),
+    /// The author's key or document, or a change of a document against the rules.
+    #[error(transparent)]
+    Did(#[from] DidRejection),
+    /// An accreditation against the rules.
+    #[error(transparent)]
+    Issuer(#[from] IssuerRejection),
+    /// A schema against the rules.
+    #[error(transparent)]
+    Schema(#[from] SchemaRejection),
+    /// A status list against the rules.
+    #[error(transparent)]
+    Status(#[from] StatusRejection),
 }
 
 /// Why a record of good form is not admitted.
@@ -119,6 +138,273 @@ pub enum GovernanceRejection {
     KeyCompromised(Did),
 }
 
+
+/// Why a dossier act is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DossierRejection {
+    /// No such dossier.
+    #[error("no dossier {0} is on the ledger: its id is that of the record that opened it")]
+    Unknown(RecordId),
+    /// Somebody else's.
+    #[error("{0} does not own this dossier now: ask an owner to add it")]
+    NotAnOwner(Did),
+    /// Changed meanwhile.
+    #[error("the dossier was last changed by record {current}: read it, and sign anew with that as prev")]
+    Stale {
+        /// The record that changed it last.
+        current: RecordId,
+    },
+    /// An owner that is there, or is not.
+    #[error("{did} {reason}")]
+    Owner {
+        /// The owner.
+        did: Did,
+        /// What is wrong with that.
+        reason: &'static str,
+    },
+    /// Another algorithm, or too much.
+    #[error("{0}")]
+    Content(&'static str),
+}
+
+/// Why a DID act, or a record by a DID of the ledger, is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DidRejection {
+    /// Not on the ledger.
+    #[error("{0} is not registered on this ledger: register it first (`testamur did new`)")]
+    NotRegistered(Did),
+    /// Closed for ever.
+    #[error("{0} was deactivated: it can do nothing any more; use another DID")]
+    Deactivated(Did),
+    /// The key may not sign this.
+    #[error("the key {kid} may not sign this record: {reason}")]
+    Key {
+        /// The key id.
+        kid: String,
+        /// Why.
+        reason: KeyRefusal,
+    },
+    /// On the ledger already.
+    #[error("{0} is registered already: change it by update-did")]
+    AlreadyRegistered(Did),
+    /// Not of this ledger's form.
+    #[error("{did} cannot be registered: this ledger registers did:{method}:z + base58btc(0x01 and 16 random bytes)")]
+    Form {
+        /// The DID.
+        did: Did,
+        /// The ledger's method.
+        method: String,
+    },
+    /// Somebody else's document.
+    #[error("{author} does not control {did}: only its controllers change it")]
+    NotAController {
+        /// The author.
+        author: Did,
+        /// The document.
+        did: Did,
+    },
+    /// Changed meanwhile.
+    #[error("the document was last changed by record {current}: read it, and sign anew with that as prev")]
+    Stale {
+        /// The record that changed it last.
+        current: RecordId,
+    },
+    /// Nobody said that it may register.
+    #[error("{0} may not register: it needs a VerifiableAuthorisationToOnboard of an accredited issuer, or governance")]
+    NotAuthorised(Did),
+    /// The authorisation is no good.
+    #[error("the authorisation to onboard is refused: {0}")]
+    Authorisation(String),
+    /// The registering key is not the one that was authorised.
+    #[error("the authorisation names another key: it must be signed for {0}")]
+    OtherKey(String),
+    /// The change would leave nobody able to change the document.
+    #[error("after this change nobody could change the document: keep a capabilityInvocation key, or a controller")]
+    LockedOut,
+    /// Too many of something.
+    #[error("too many {what}: at most {most}")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// The most allowed.
+        most: usize,
+    },
+    /// Not a public key.
+    #[error("a key is refused: it must be a public JWK on P-256, P-384, secp256k1 or Ed25519, on its curve")]
+    MalformedKey,
+    /// A window that ends before it begins, or lies wrong.
+    #[error("{0}")]
+    Window(&'static str),
+    /// A change that cannot apply.
+    #[error("change {index}: {reason}")]
+    Change {
+        /// Which change, from 0.
+        index: usize,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// Why an accreditation act is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssuerRejection {
+    /// No such attribute.
+    #[error("no accreditation {0} is on the ledger: its accreditor reserves it first")]
+    Unknown(AttributeId),
+    /// The id is in use.
+    #[error("the attribute id {0} is taken: choose another 32 random bytes")]
+    Taken(AttributeId),
+    /// Somebody else's.
+    #[error("{0} is not the accreditor of this accreditation")]
+    NotTheAccreditor(Did),
+    /// Somebody else's.
+    #[error("{0} is not the subject of this accreditation: only the subject fills it")]
+    NotTheSubject(Did),
+    /// Changed meanwhile.
+    #[error("the accreditation was last changed by record {current}: read it, and sign anew with that as prev")]
+    Stale {
+        /// The record that changed it last.
+        current: RecordId,
+    },
+    /// The accreditor's own chain does not hold.
+    #[error("the accreditor's own accreditation does not hold: {0}")]
+    Parent(ChainRefusal),
+    /// The accreditor's type does not allow it.
+    #[error("the accreditor's own accreditation does not allow this: {0}")]
+    Type(&'static str),
+    /// Nobody accredits itself.
+    #[error("nobody accredits itself: Root TAOs are made by governance")]
+    SelfAccreditation,
+    /// A circle.
+    #[error("{0} is already in the chain above: accreditations must not run in a circle")]
+    Circle(Did),
+    /// Too long.
+    #[error("the chain would have more than {CHAIN_LINKS_MAX} links")]
+    TooDeep,
+    /// The credential cannot be read, or is not the one that belongs here.
+    #[error("the accreditation credential is refused: {0}")]
+    Credential(String),
+    /// The accreditor's key was no good.
+    #[error("the accreditation credential is signed with a key that may not sign it: {0}")]
+    CredentialKey(KeyRefusal),
+    /// The signature does not verify.
+    #[error("the accreditation credential's signature does not verify: it is not the accreditor's")]
+    Signature,
+    /// Beyond the parent's.
+    #[error("the accreditation goes beyond the accreditor's own: {0}")]
+    Scope(OutOfScope),
+    /// Dates beyond the parent's, or not now.
+    #[error("the accreditation's dates are refused: {0}")]
+    Dates(&'static str),
+    /// It has ended.
+    #[error("the accreditation has ended: it cannot be changed any more")]
+    Ended,
+    /// The end's date.
+    #[error("the end is refused: {0}")]
+    EndDate(&'static str),
+    /// Who the subject is.
+    #[error("the entity is refused: {0}")]
+    Entity(&'static str),
+    /// Too many.
+    #[error("the issuer has {ISSUER_ATTRIBUTES_MAX} accreditations already, ended ones included")]
+    Limit,
+}
+
+/// Why a schema is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaRejection {
+    /// Too long.
+    #[error("the schema has {0} characters; at most {SCHEMA_CHARS_MAX} are allowed: split it")]
+    TooLarge(usize),
+    /// Not JSON, not canonical, too deep, not an object.
+    #[error("the schema is refused: {0}")]
+    Malformed(String),
+    /// Not JSON Schema 2020-12.
+    #[error("$schema must be https://json-schema.org/draft/2020-12/schema")]
+    Draft,
+    /// Refers to something outside.
+    #[error("the schema refers to {0:?}: only references within it ($ref \"#…\") are allowed, copy it in")]
+    RemoteReference(String),
+    /// The id does not follow from the text.
+    #[error("the id of this schema is {expected}: only a Root TAO may publish under another id")]
+    Id {
+        /// What EBSI's rule gives.
+        expected: SchemaId,
+    },
+    /// Not an accredited issuer.
+    #[error("{did} may not publish schemas: {refusal}")]
+    NotAccredited {
+        /// The author.
+        did: Did,
+        /// Why.
+        refusal: ChainRefusal,
+    },
+    /// Somebody else's.
+    #[error("the schema belongs to {0}: only its first publisher revises it")]
+    NotTheOwner(Did),
+    /// It exists, and no prev was given; or it does not.
+    #[error("the schema was last changed by record {current}: read it, and sign anew with that as prev")]
+    Stale {
+        /// The record that changed it last.
+        current: RecordId,
+    },
+    /// A revision of nothing.
+    #[error("schema {0} is not on the ledger: leave prev out to publish it")]
+    Unknown(SchemaId),
+    /// Nothing new.
+    #[error("the schema is this text already")]
+    Unchanged,
+}
+
+/// Why a status list is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatusRejection {
+    /// Not an accredited issuer.
+    #[error("{did} may not publish status lists: {refusal}")]
+    NotAccredited {
+        /// The author.
+        did: Did,
+        /// Why.
+        refusal: ChainRefusal,
+    },
+    /// Size out of range.
+    #[error("a status list has 131,072 to 2,097,152 entries, a multiple of 8")]
+    Size,
+    /// Not one more than the version before.
+    #[error("the list's next version is {expected}")]
+    Version {
+        /// The version to come.
+        expected: u64,
+    },
+    /// Purpose or size differ from the version before.
+    #[error("purpose and size of a list never change: begin another list")]
+    Changed,
+    /// Changed meanwhile.
+    #[error("the list was last changed by record {current}: read it, and sign anew with that as prev")]
+    Stale {
+        /// The record that changed it last.
+        current: RecordId,
+    },
+    /// A next version of nothing.
+    #[error("the list is not on the ledger: leave prev out to publish it")]
+    Unknown,
+    /// The derived tokens' key.
+    #[error("the key of the status tokens is refused: {0}")]
+    Key(KeyRefusal),
+    /// The derived tokens' key is somebody else's.
+    #[error("the status tokens must be signed by a key of the list's own issuer")]
+    OtherIssuer,
+    /// Issued at another time.
+    #[error("issued must be within a day of the block's time")]
+    Issued,
+    /// The attachment was not given, or is not the one.
+    #[error("the list's bytes are missing or differ from sha256 and size: send them with the record")]
+    Attachment,
+    /// A signature over a derived token does not verify.
+    #[error("the signature over the {0} does not verify: derive the tokens as FORMATS.md says")]
+    Signature(&'static str),
+}
+
 impl Rejection {
     /// Stable slug and number.
     pub fn code(&self) -> (&'static str, u16) {
@@ -126,7 +412,12 @@ impl Rejection {
             Self::Record(error) => error.code(),
             Self::Admission(rejection) => rejection.code(),
             Self::Notary(rejection) => rejection.code(),
+            Self::Dossier(rejection) => rejection.code(),
             Self::Governance(rejection) => rejection.code(),
+            Self::Did(rejection) => rejection.code(),
+            Self::Issuer(rejection) => rejection.code(),
+            Self::Schema(rejection) => rejection.code(),
+            Self::Status(rejection) => rejection.code(),
         }
     }
 }
@@ -167,6 +458,113 @@ impl GovernanceRejection {
             Self::UnusableDid(_) => ("governance.unusable-did", 260),
             Self::KeyInUse(_) => ("governance.key-in-use", 261),
             Self::KeyCompromised(_) => ("governance.key-compromised", 262),
+        }
+    }
+}
+
+impl DossierRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::Unknown(_) => ("dossier.unknown", 220),
+            Self::NotAnOwner(_) => ("dossier.not-an-owner", 221),
+            Self::Stale { .. } => ("dossier.stale", 222),
+            Self::Owner { .. } => ("dossier.owner", 223),
+            Self::Content(_) => ("dossier.content", 224),
+        }
+    }
+}
+
+impl DidRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotRegistered(_) => ("did.not-registered", 300),
+            Self::Deactivated(_) => ("did.deactivated", 301),
+            Self::Key { reason: KeyRefusal::Unknown, .. } => ("did.unknown-key", 302),
+            Self::Key { reason: KeyRefusal::NotGranted, .. } => ("did.key-not-granted", 303),
+            Self::Key { reason: KeyRefusal::NotYetValid, .. } => ("did.key-not-yet-valid", 304),
+            Self::Key { reason: KeyRefusal::Expired, .. } => ("did.key-expired", 305),
+            Self::Key { reason: KeyRefusal::Revoked, .. } => ("did.key-revoked", 306),
+            Self::Key { reason: KeyRefusal::Compromised, .. } => ("did.key-compromised", 307),
+            Self::AlreadyRegistered(_) => ("did.already-registered", 308),
+            Self::Form { .. } => ("did.form", 309),
+            Self::NotAController { .. } => ("did.not-a-controller", 310),
+            Self::Stale { .. } => ("did.stale", 311),
+            Self::NotAuthorised(_) => ("did.not-authorised", 312),
+            Self::Authorisation(_) => ("did.authorisation", 313),
+            Self::OtherKey(_) => ("did.other-key", 314),
+            Self::LockedOut => ("did.locked-out", 315),
+            Self::Limit { .. } => ("did.limit", 316),
+            Self::MalformedKey => ("did.malformed-key", 317),
+            Self::Window(_) => ("did.window", 318),
+            Self::Change { .. } => ("did.change", 319),
+        }
+    }
+}
+
+impl IssuerRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::Unknown(_) => ("issuer.unknown-attribute", 350),
+            Self::Taken(_) => ("issuer.attribute-taken", 351),
+            Self::NotTheAccreditor(_) => ("issuer.not-the-accreditor", 352),
+            Self::NotTheSubject(_) => ("issuer.not-the-subject", 353),
+            Self::Stale { .. } => ("issuer.stale", 354),
+            Self::Parent(_) => ("issuer.parent", 355),
+            Self::Type(_) => ("issuer.type", 356),
+            Self::SelfAccreditation => ("issuer.self-accreditation", 357),
+            Self::Circle(_) => ("issuer.circle", 358),
+            Self::TooDeep => ("issuer.too-deep", 359),
+            Self::Credential(_) => ("issuer.credential", 360),
+            Self::CredentialKey(_) => ("issuer.credential-key", 361),
+            Self::Signature => ("issuer.signature", 362),
+            Self::Scope(OutOfScope::Schema(_)) => ("issuer.scope-schema", 363),
+            Self::Scope(OutOfScope::Type(_)) => ("issuer.scope-type", 364),
+            Self::Scope(OutOfScope::Jurisdiction(_)) => ("issuer.scope-jurisdiction", 365),
+            Self::Dates(_) => ("issuer.dates", 366),
+            Self::Ended => ("issuer.ended", 367),
+            Self::EndDate(_) => ("issuer.end-date", 368),
+            Self::Entity(_) => ("issuer.entity", 369),
+            Self::Limit => ("issuer.limit", 370),
+        }
+    }
+}
+
+impl SchemaRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::TooLarge(_) => ("schema.too-large", 400),
+            Self::Malformed(_) => ("schema.malformed", 401),
+            Self::Draft => ("schema.draft", 402),
+            Self::RemoteReference(_) => ("schema.remote-reference", 403),
+            Self::Id { .. } => ("schema.id", 404),
+            Self::NotAccredited { .. } => ("schema.not-accredited", 405),
+            Self::NotTheOwner(_) => ("schema.not-the-owner", 406),
+            Self::Stale { .. } => ("schema.stale", 407),
+            Self::Unknown(_) => ("schema.unknown", 408),
+            Self::Unchanged => ("schema.unchanged", 409),
+        }
+    }
+}
+
+impl StatusRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotAccredited { .. } => ("status.not-accredited", 450),
+            Self::Size => ("status.size", 451),
+            Self::Version { .. } => ("status.version", 452),
+            Self::Changed => ("status.changed", 453),
+            Self::Stale { .. } => ("status.stale", 454),
+            Self::Unknown => ("status.unknown", 455),
+            Self::Key(_) => ("status.key", 456),
+            Self::OtherIssuer => ("status.other-issuer", 457),
+            Self::Issued => ("status.issued", 458),
+            Self::Attachment => ("status.attachment", 459),
+            Self::Signature(_) => ("status.signature", 460),
         }
     }
 }

@@ -195,6 +195,7 @@ fn execute_if_approved<S: StateReader>(
         Change::RevokeWriter { did, reason } => {
             notary::set_role(state, did, WriterStatus::Revoked { reason: *reason }, context, Some(id))?;
         }
+        _ => {}
     }
     let (height, time) = (context.height, context.time);
     state.append(&keys::proposal(id), |seq| ProposalEntry { seq, height, time, executed: true, ..proposal })?;

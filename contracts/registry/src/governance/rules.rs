@@ -20,7 +20,7 @@ pub(crate) fn check_proposal(change: &Change, iat: UnixTime, expires: UnixTime) 
     }
     match change {
         Change::GrantWriter { did } if did.to_key().is_err() => Err(GovernanceRejection::UnusableDid(did.clone())),
-        Change::GrantWriter { .. } | Change::RevokeWriter { .. } => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -100,5 +100,6 @@ pub(super) fn check_change<R: StateReader>(
             Some(role) if role.is_granted() => Ok(()),
             _ => Err(GovernanceRejection::NotAWriter(did.clone()).into()),
         },
+        _ => Ok(()),
     }
 }

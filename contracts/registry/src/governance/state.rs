@@ -7,7 +7,7 @@ use testamur_primitives::hash::RecordId;
 use testamur_primitives::record::Change;
 use testamur_primitives::units::{Height, UnixTime};
 
-use crate::state::entries;
+use testamur_primitives::entries;
 
 /// The governance version and its threshold. The version is the number of this entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use testamur_primitives::genesis::Parameters;
 use testamur_primitives::hash::{Address, ValidatorsHash};
 use testamur_primitives::units::{Epoch, Height, UnixTime};
 
-use crate::state::entries;
+use testamur_primitives::entries;
 
 /// The protocol version from a height on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use testamur_primitives::hash::RecordId;
 use testamur_primitives::record::RevocationReason;
 use testamur_primitives::units::{Height, UnixTime};
 
-use crate::state::entries;
+use testamur_primitives::entries;
 
 /// A DID's writer role from a block on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

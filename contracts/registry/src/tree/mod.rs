@@ -15,8 +15,6 @@
 //!   changed is found before a root is computed from it.
 //! - INV-TREE-2: each version's root node is stale since the next height, so pruning reclaims it.
 
-pub mod proof;
-
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -27,7 +25,8 @@ use sha2::{Digest as _, Sha256};
 use testamur_primitives::hash::{StateRoot, TreeHash};
 use testamur_primitives::units::Height;
 
-pub use proof::{EMPTY_ROOT, ProofLeaf, StateProof, StateProofError};
+use testamur_primitives::state::proof;
+pub use testamur_primitives::state::proof::{EMPTY_ROOT, ProofLeaf, StateProof, StateProofError};
 
 use crate::limits::PATH_NIBBLES_MAX;
 use crate::state::{StateKey, StateReader, WriteSet};

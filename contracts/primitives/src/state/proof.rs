@@ -18,8 +18,8 @@
 //! that of another key whose first n bits are the same, n being the number of siblings.
 
 use serde::{Deserialize, Serialize};
-use testamur_primitives::codec::{self, CodecError, sha256};
-use testamur_primitives::hash::{StateRoot, TreeHash};
+use crate::codec::{self, CodecError, sha256};
+use crate::hash::{StateRoot, TreeHash};
 
 use crate::limits::PROOF_SIBLINGS_MAX;
 use crate::state::StateKey;
@@ -109,12 +109,12 @@ impl StateProof {
 }
 
 /// Hash of a leaf.
-pub(super) fn leaf_hash(path: &[u8; 32], value_hash: &[u8; 32]) -> [u8; 32] {
+pub fn leaf_hash(path: &[u8; 32], value_hash: &[u8; 32]) -> [u8; 32] {
     sha256(&[b"JMT::LeafNode", path, value_hash])
 }
 
 /// Hash of an inner node.
-pub(super) fn inner_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+pub fn inner_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     sha256(&[b"JMT::IntrnalNode", left, right])
 }
 

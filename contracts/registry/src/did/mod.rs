@@ -1,0 +1,24 @@
+//! DID documents.
+
+pub(crate) mod rules;
+
+#[allow(unused_imports)]
+use self::imports::*;
+#[allow(unused_imports)]
+mod imports {
+    pub(super) use testamur_primitives::did::Did;
+    pub(super) use testamur_primitives::hash::{RecordId, SchemaId};
+    pub(super) use testamur_primitives::record::{Act, Record};
+    pub(super) use testamur_primitives::key::PublicKey;
+    pub(super) use testamur_primitives::status::StatusVersion;
+    pub(super) use crate::execute::{ApplyError, BlockContext};
+    pub(super) use crate::rejection::{DidRejection, DossierRejection, IssuerRejection, SchemaRejection, StatusRejection};
+    pub(super) use crate::state::{Overlay, StateReader};
+}
+
+pub(crate) fn author_key<R: StateReader>(_: &R, record: &Record, _: &BlockContext) -> Result<PublicKey, ApplyError<R::Error>> {
+    Err(DidRejection::NotRegistered(record.author().clone()).into())
+}
+pub(crate) fn apply<S: StateReader>(_: &mut Overlay<'_, S>, _: &BlockContext, record: &Record, _: &Act) -> Result<(), ApplyError<S::Error>> {
+    Err(DidRejection::NotRegistered(record.author().clone()).into())
+}
