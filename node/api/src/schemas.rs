@@ -70,7 +70,11 @@ pub(crate) struct PayloadSchema {
     /// Until when it may enter the ledger.
     exp: u64,
     /// What it does: an object whose `type` is `notarise` (alg, form, entries, ref), `notarise-batch` (tree, root, count,
-    /// ref), `propose` (change, governance_version, expires) or `approve` (proposal, governance_version).
+    /// ref), `open-dossier` (alg, entries), `update-dossier` (dossier, prev, change), `insert-did` (methods, controllers,
+    /// services, authorisation), `update-did` (did, prev, changes), `reserve-attribute` (attribute, subject, issuer_type,
+    /// parent, entity, prev), `fill-attribute` (attribute, prev, credential), `end-accreditation` (attribute, prev,
+    /// effective, reason), `publish-schema` (schema, body, prev), `publish-status` (status, prev), `propose` (change,
+    /// governance_version, expires) or `approve` (proposal, governance_version).
     #[schema(value_type = Object)]
     act: (),
 }

@@ -119,7 +119,7 @@ pub struct RecordSummary {
     pub time: u64,
     /// Who signed it.
     pub author: String,
-    /// What it does: `notarise`, `notarise-batch`, `propose` or `approve`.
+    /// What it does: the `type` of its act.
     pub act: String,
 }
 
@@ -128,6 +128,15 @@ impl RecordSummary {
         let act = match stored.record.act() {
             Act::Notarise { .. } => "notarise",
             Act::NotariseBatch { .. } => "notarise-batch",
+            Act::OpenDossier { .. } => "open-dossier",
+            Act::UpdateDossier { .. } => "update-dossier",
+            Act::InsertDid { .. } => "insert-did",
+            Act::UpdateDid { .. } => "update-did",
+            Act::ReserveAttribute { .. } => "reserve-attribute",
+            Act::FillAttribute { .. } => "fill-attribute",
+            Act::EndAccreditation { .. } => "end-accreditation",
+            Act::PublishSchema { .. } => "publish-schema",
+            Act::PublishStatus { .. } => "publish-status",
             Act::Propose { .. } => "propose",
             Act::Approve { .. } => "approve",
         };
