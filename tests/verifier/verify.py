@@ -3,6 +3,7 @@
     verify.py [DOCUMENT] RECEIPT --trust FILE [--at TIME]                                    (many at once: batch.py)
 Exit codes: 0 confirmed, 1 cannot read, 2 usage, 3 not valid, 4 cannot tell, 5 keys out of office."""
 import argparse, base64, functools, hashlib, json, re, sys, time, unicodedata
+import shapes
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
@@ -18,7 +19,6 @@ def attempt(code, function, *arguments):
     except MALFORMED as error:
         raise Refused(code) from error
 def h(*parts): return hashlib.sha256(b"".join(parts)).digest()
-# --- JSON and base64: strict reading, one spelling each --------------------------------------------------------------
 def integer(text):
     ensure(text.isdigit() and len(text) <= 20, "not a non-negative integer: " + text[:30])
     return int(text)
@@ -42,7 +42,6 @@ def decode(text, url=True):
     raw = base64.b64decode(text + "=" * (-len(text) % 4 if url else 0), b"-_" if url else b"+/")
     ensure(encode(raw, url) == text, "not canonical base64")
     return raw
-# --- Shapes: `member:type`, `?` optional, `[]` a list of; a type is a predicate or another shape ---------------------
 def like(pattern): return lambda v: isinstance(v, str) and re.fullmatch(pattern, v)
 def upto(limit): return lambda v: type(v) is int and v <= limit
 ALGS, DID = ["sha2-256", "sha2-384", "sha2-512", "sha3-256", "sha3-384", "sha3-512"], "did:[a-z0-9]+:[A-Za-z0-9._:-]*[A-Za-z0-9._-]"
@@ -52,27 +51,12 @@ TYPES = {
     "data": lambda v: decode(v) is not None, "did": lambda v: like(DID)(v) and len(v) <= 400, "ref": like("[A-Za-z0-9._-]{1,64}"),
     "did-url": lambda v: like(DID + "#[A-Za-z0-9._-]+")(v) and len(v.split("#")[0]) <= 400 and len(v) <= 800, "json": like("json"),
     "legal": lambda v: 0 < len(v.encode()) <= 200 and not any(unicodedata.category(c) == "Cc" for c in v), "country": like("[A-Z]{2}"),
-    "part": like("[a-z0-9.-]{1,100}"), "ed25519": like("ed25519"), "form": like("digest|commitment"), "tree": like("rfc6962-sha256"),
+    "part": like("[a-z0-9.-]{1,100}"), "ed25519": like("ed25519"), "set": lambda v: valid_set(v), "bool": lambda v: isinstance(v, bool),
     "alg": like("|".join(ALGS)), "jws": like("ES256|ES384|ES256K|EdDSA|Ed25519"), "typ": like(r"testamur-record-v1\+jws"),
-    "reason": like("cessation-of-operation|key-compromise|privilege-withdrawn|superseded"), "set": lambda v: valid_set(v),
-    "act": lambda v: v["type"] in ("notarise", "notarise-batch", "propose", "approve") and fit(v, v["type"]),
-    "change": lambda v: v["type"] in ("grant-writer", "revoke-writer") and fit(v, v["type"]),
+    **{name: like(words.replace(" ", "|")) for name, words in shapes.WORDS.items()},
+    **{name: lambda v, one=names.split(): v["type"] in one and fit(v, v["type"]) for name, names in shapes.CHOICES.items()},
 }
-SHAPES = {name: [member.split(":") for member in shape.split()] for name, shape in {
-    "key": "alg:ed25519 key:data", "header-ref": "height:n hash:hex", "link": "header:text note:text validators:set",
-    "validator": "address:hex name:part operator:legal country:country did:did keys:key[] log_key:data peer_key:data not_after:n",
-    "registration": "v:1 name:part operator:legal country:country did:did keys:key[] log_key:data peer_key:data not_after:n",
-    "header": "v:1 genesis:hex protocol:u32 height:n time:n previous:hex history_root:hex log_size:n log_root:hex state_root:hex epoch:n "
-              "validators_hash:hex next_validators_hash:hex parameters_hash:hex epoch_header:header-ref proposer:hex",
-    "receipt": "v:u8 type:text network:network record:text index:n path:hex[] header:text note:text validators:set epochs:link[] "
-               "author:author opening?:opening anchors:any[] algorithms:algorithms digest?:data",
-    "network": "genesis:hex origin:text", "algorithms": "tree:text header:text certificate:text", "revoke-writer": "type:text did:did reason:reason",
-    "jwk": "crv:text kty:text x:text y?:text", "opening": "index:n alg:alg digest:data salt?:salt path?:hex[]", "author": "jwk:jwk",
-    "anchor": "kind:text header:text note:text epochs:link[] history:hex[]", "jose": "alg:jws kid:did-url typ:typ cty?:json",
-    "payload": "v:1 net:hex iss:did jti:ref iat:n exp:n act:act", "approve": "type:text proposal:hex governance_version:n",
-    "notarise": "type:text alg:alg form:form entries:data[] ref?:ref", "propose": "type:text change:change governance_version:n expires:n",
-    "notarise-batch": "type:text tree:tree root:hex count:count ref?:ref", "grant-writer": "type:text did:did",
-}.items()}
+SHAPES = {name: [member.split(":") for member in shape.split()] for name, shape in shapes.SHAPES.items()}
 def fit(value, shape):
     if shape.endswith("[]"):
         ensure(isinstance(value, list) and all(fit(item, shape[:-2]) is item for item in value), "not a list")
@@ -83,7 +67,6 @@ def fit(value, shape):
         ensure(isinstance(value, dict) and set(value) <= known, "not the members of a " + shape)
         [fit(value[name.rstrip("?")], inner) for name, inner in SHAPES[shape] if name[-1] != "?" or name[:-1] in value]
     return value
-# --- Signatures ------------------------------------------------------------------------------------------------------
 P, D, Y8 = 2**255 - 19, -121665 * pow(121666, -1, 2**255 - 19), 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826
 @functools.lru_cache(maxsize=65536)
 def point(raw):
@@ -126,7 +109,6 @@ def check_jws(jwk, alg, message, signature):
     ensure(alg == expected and len(signature) == 2 * size, "the algorithm is not the key's, or a wrong length")
     der = utils.encode_dss_signature(*(int.from_bytes(part, "big") for part in (signature[:size], signature[size:])))
     ec.EllipticCurvePublicKey.from_encoded_point(curve, from_jwk(jwk)).verify(der, message, ec.ECDSA(digest))
-# --- Trees, validators, certificates ---------------------------------------------------------------------------------
 def included(leaf, index, size, path, root):
     """RFC 9162, 2.1.3.2; path and root in hex. Below level `inner` a sibling's side is a bit of the index, above it is left."""
     inner = (index ^ (size - 1)).bit_length()
@@ -135,6 +117,16 @@ def included(leaf, index, size, path, root):
     for level, sibling in enumerate(map(bytes.fromhex, path)):
         leaf = h(b"\1", sibling, leaf) if level >= inner or index >> level & 1 else h(b"\1", leaf, sibling)
     return leaf.hex() == root
+def proven(key, value, proof, root):
+    """Section 8: under the root (hex) the key has this value (bytes), or, with None, is absent."""
+    path, leaf, n = h(key.encode()), proof.get("leaf"), len(proof["siblings"])
+    bits = lambda raw: "{:0256b}".format(int.from_bytes(raw, "big"))[:n]
+    same = leaf and leaf["path"] == path.hex()
+    absent = not leaf or not same and bits(bytes.fromhex(leaf["path"])) == bits(path)
+    node = h(b"JMT::LeafNode", *map(bytes.fromhex, (leaf["path"], leaf["value"]))) if leaf else b"SPARSE_MERKLE_PLACEHOLDER_HASH__"
+    for sibling, bit in zip(map(bytes.fromhex, proof["siblings"]), reversed(bits(path) if n else "")):
+        node = h(b"JMT::IntrnalNode", sibling, node) if bit == "1" else h(b"JMT::IntrnalNode", node, sibling)
+    return bool(absent if value is None else same and leaf["value"] == h(value).hex()) and n <= 256 and node.hex() == root
 def valid_set(validators):
     fit(validators, "validator[]")
     keys = [decode(k) for v in validators for k in (v["keys"][0]["key"], v["log_key"], v["peer_key"]) if len(v["keys"]) == 1]
@@ -208,19 +200,28 @@ class Trust:
     def in_office(self, epoch, now):
         ends = sorted(v["not_after"] for v in epoch[1])
         return now <= ends[len(ends) - quorum(ends)] and not (self.pinned and self.pinned[1][0] > epoch[0])
-# --- Records, documents, receipts ------------------------------------------------------------------------------------
-def check_record(raw, network, at):
-    """The payload and the author's JWK; `at` is the time of the block."""
+def key_of(kid, author, root):
+    """The JWK of a key id: a did:key's own, or that of the DID document proven under the state root."""
+    if "state" not in author:
+        return did_key(kid)
+    did, _, fragment = kid.partition("#")
+    document, text = author["state"], author["state"]["document"].encode()
+    need(proven("did/%s/head" % did, text, document["proof"], root), "receipt.author-key")
+    keys = {m["id"]: m["key"] for m in attempt("receipt.author-key", exact, text, "did-entry")["methods"]}
+    return need(fragment in keys, "receipt.author-key") or keys[fragment]
+def check_record(raw, network, at, author={}, root=None):
+    """The payload and the author's JWK; `at` is the time of the block, `root` its state root."""
     ensure(len(raw) <= 65535, "record too large")
     header, payload, signature = (decode(part) for part in raw.decode("ascii").split("."))
     ensure(len(header) <= 24576, "header too large")
     jose, payload = fit(strict(header), "jose"), exact(payload, "payload")
-    act, entries, iat, exp = payload["act"], payload["act"].get("entries", []), payload["iat"], payload["exp"]
-    size = int(act["alg"][-3:]) // 8 if act.get("form") == "digest" else 32
-    ensure(act["type"] != "notarise" or 1 <= len(entries) <= 512 and all(len(decode(e)) == size for e in entries), "bad entries")
+    act, iat, exp = payload["act"], payload["iat"], payload["exp"]
+    for holder, most in ((act, 512 if act["type"] == "notarise" else 64), (act.get("change", {}), 64)):
+        size = 32 if holder.get("form") == "commitment" else int(holder.get("alg", "256")[-3:]) // 8
+        ensure("entries" not in holder or 1 <= len(holder["entries"]) <= most and all(len(decode(e)) == size for e in holder["entries"]), "entries")
     ensure(jose["kid"].split("#")[0] == payload["iss"] and payload["net"] == network, "kid is not iss', or another network's")
     ensure(0 < exp - iat <= 86400 and iat + 86400 >= at < exp and iat <= at + 300, "too old or too early for its block")
-    jwk = did_key(jose["kid"])
+    jwk = key_of(jose["kid"], author, root)
     check_jws(jwk, jose["alg"], raw[:raw.rindex(b".")], signature)
     return payload, jwk
 def check_opening(opening, act, document):
@@ -228,8 +229,7 @@ def check_opening(opening, act, document):
         need(document is None or act["type"].startswith("notarise"), "receipt.not-a-notarisation")
         need(document is None or act.get("form") == "digest", "receipt.opening-missing")
         return need(document is None or encode(document(act["alg"])) in act["entries"], "receipt.document-differs")
-    digest, salt, path = decode(opening["digest"]), opening.get("salt"), opening.get("path")
-    number = bytes([ALGS.index(opening["alg"]) + 1])
+    digest, salt, path, number = decode(opening["digest"]), opening.get("salt"), opening.get("path"), bytes([ALGS.index(opening["alg"]) + 1])
     entry = h(b"testamur/commit/v1\0", number, decode(salt), digest) if salt else digest
     leaf = h(b"\0testamur/leaf/v1\0", b"\1" if salt else b"\0", number, entry)
     if act["type"] == "notarise":
@@ -257,7 +257,7 @@ def check_receipt(raw, trust, now, document):
     pinned, record = trust.pinned[0] if trust.pinned else header, receipt["record"].encode()
     need(pinned["height"] != header["height"] or pinned == header, "receipt.contradiction")
     need(included(h(b"\0", record), receipt["index"], header["log_size"], receipt["path"], header["log_root"]), "receipt.inclusion")
-    payload, jwk = attempt("receipt.record", check_record, record, trust.network, header["time"])
+    payload, jwk = attempt("receipt.record", check_record, record, trust.network, header["time"], receipt["author"], header["state_root"])
     need(jwk == receipt["author"]["jwk"], "receipt.author-key")
     check_opening(receipt.get("opening"), payload["act"], document)
     confirmed = trust.in_office(epoch, now)
@@ -286,8 +286,8 @@ def verify(raw, trust, now, document=None):
         return 4 if unknown else 3, error.args[0], str(error.__cause__ or "")
 def main():
     parser = argparse.ArgumentParser(description="Verifies a Testamur receipt offline.")
-    [parser.add_argument(name, **how) for name, how in (("files", {"nargs": "+"}), ("--trust", {"required": True}))]
-    parser.add_argument("--at", type=int, default=int(time.time()))
+    at = {"type": int, "default": int(time.time())}
+    [parser.add_argument(name, **how) for name, how in (("files", {"nargs": "+"}), ("--trust", {"required": True}), ("--at", at))]
     options = parser.parse_args()
     try:
         raw, trust, *file = [open(path, "rb") for path in (options.files[-1], options.trust, *options.files[:-1])]
