@@ -3,6 +3,7 @@
 use testamur_primitives::codec;
 use testamur_primitives::did::{Did, DidUrl};
 use testamur_primitives::hash::GenesisHash;
+use testamur_primitives::identity;
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::record::{Act, Payload, Record, RecordError, Reference};
 use testamur_primitives::units::UnixTime;
@@ -50,6 +51,12 @@ impl Author {
     pub fn new(key: SigningKey, network: GenesisHash) -> Self {
         let did = Did::key(&key.public_key());
         let key_id = did.key_id().expect("the DID is a did:key");
+        Self { key, did, key_id, network }
+    }
+
+    /// An author that is registered on the ledger: `key` is one of its document's.
+    pub fn of_ledger(did: Did, key: SigningKey, network: GenesisHash) -> Self {
+        let key_id = identity::key_id(&did, &key.public_key());
         Self { key, did, key_id, network }
     }
 

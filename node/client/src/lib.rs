@@ -4,7 +4,8 @@
 //! commitment. A receipt is handed over only after [`testamur_primitives::receipt::verify`] confirmed it against the
 //! given trust file (INV-CLIENT-1). A signed record is sent to as many nodes as it takes, always the same bytes, so a
 //! lost answer never notarises twice (INV-CLIENT-2). When the outcome is unknown, the caller gets what it needs to ask
-//! again later: the record's id and the openings with their salts ([`notary::Pending`], INV-CLIENT-3).
+//! again later: the record's id and the openings with their salts ([`notary::Pending`], INV-CLIENT-3). What the
+//! registries hold is handed over only with its proof, checked here ([`registry::Registry`], INV-CLIENT-4).
 //!
 //! **Absences.** No node, store or consensus code; no trust in what a node says; no retry of a record under a new
 //! signature; no telemetry.
@@ -21,6 +22,7 @@
 
 pub mod author;
 pub mod batch;
+pub mod credentials;
 pub mod cut;
 pub mod digest;
 pub mod error;
@@ -30,4 +32,5 @@ pub mod node;
 pub mod nodes;
 pub mod notary;
 pub mod receipt;
+pub mod registry;
 mod transport;

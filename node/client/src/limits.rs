@@ -39,3 +39,16 @@ pub const RECEIPTS_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const UPLOAD_TIMEOUT_BASE: Duration = Duration::from_secs(60);
 /// The slowest line on which an upload is still waited for.
 pub const UPLOAD_BYTES_PER_S_MIN: u64 = 32 * 1024;
+/// How old a header may be that a registry is read under: five heartbeats of an idle network.
+pub const EVIDENCE_AGE_S: u64 = 300;
+/// How long nodes that are a block behind get to catch up: gossip of a decided block takes well below a second.
+pub const BEHIND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause before nodes that are behind are asked again.
+pub const BEHIND_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of the query that asks for state keys: what nodes read of a query string, less some room.
+pub const STATE_QUERY_BYTES_MAX: usize = 1_800;
+/// State keys asked for at once.
+pub const STATE_KEYS_PER_REQUEST: usize = 32;
+/// How often a read starts again because a block was decided while its keys were gathered: a busy ledger decides some
+/// blocks a second, and a read takes some milliseconds.
+pub const GATHER_RESTARTS_MAX: usize = 20;

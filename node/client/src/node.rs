@@ -5,11 +5,16 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
-use testamur_primitives::hash::{GenesisHash, RecordId, TreeHash};
-use testamur_primitives::limits::{NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, RECORD_BYTES_MAX};
+use testamur_primitives::codec;
+use testamur_primitives::hash::{AttachmentHash, GenesisHash, RecordId, TreeHash};
+use testamur_primitives::limits::{
+    ATTACHMENT_BYTES_MAX, EVIDENCE_BYTES_MAX, NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, RECORD_BYTES_MAX,
+};
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
+use testamur_primitives::state::StateKey;
+use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::units::{Height, LogSize, UnixTime};
 
 use crate::error::ClientError;
@@ -95,11 +100,24 @@ impl Node {
 
     /// Hands a record over and waits until it is final or `timeout` is over, whichever is first.
     pub async fn submit(&self, record: &Record, timeout: Duration) -> Result<Submitted, ClientError> {
-        let request = self
-            .server
-            .post("v1/records?wait=final")
-            .header(CONTENT_TYPE, "application/jose")
-            .body(record.as_bytes().to_vec());
+        self.submit_with(record, None, timeout).await
+    }
+
+    /// As [`Node::submit`], with the bytes that the record must be accompanied by.
+    pub async fn submit_with(
+        &self,
+        record: &Record,
+        attachment: Option<&[u8]>,
+        timeout: Duration,
+    ) -> Result<Submitted, ClientError> {
+        let request = self.server.post("v1/records?wait=final");
+        let request = match attachment {
+            None => request.header(CONTENT_TYPE, "application/jose").body(record.as_bytes().to_vec()),
+            Some(bytes) => {
+                let body = serde_json::json!({ "record": record.as_str(), "attachment": codec::base64url(bytes) });
+                request.header(CONTENT_TYPE, "application/json").body(body.to_string())
+            }
+        };
         let answer = match self.server.success(request, timeout, ANSWER_BYTES_MAX).await {
             Ok(answer) => answer,
             Err(ClientError::Refused { problem, .. }) if is_known(&problem.code) => return Ok(Submitted::Known),
@@ -162,6 +180,26 @@ impl Node {
         let request = self.server.get(&format!("v1/consistency?from={from}&to={to}"));
         let Some(body) = self.found(request, ANSWER_BYTES_MAX).await? else { return Ok(None) };
         serde_json::from_slice(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
+    }
+
+    /// What the node says of some state keys, with what proves it; not verified.
+    pub async fn state(&self, keys: &[StateKey]) -> Result<Evidence, ClientError> {
+        // A state key holds no character that a query would have to escape.
+        let query: Vec<_> = keys.iter().map(|key| format!("key={key}")).collect();
+        self.evidence(&format!("v1/state?{}", query.join("&"))).await
+    }
+
+    /// The evidence behind a read of a registry, not verified: `path` is one of those that answer with a proof.
+    pub async fn evidence(&self, path: &str) -> Result<Evidence, ClientError> {
+        let request = self.server.get(path).header(ACCEPT, "application/json");
+        let answer = self.server.success(request, REQUEST_TIMEOUT, EVIDENCE_BYTES_MAX).await?;
+        codec::from_strict(&answer.body).map_err(|error| self.server.unexpected(error.to_string()))
+    }
+
+    /// The bits of a status list by their digest, not verified; `None` when the node does not hold them.
+    pub async fn attachment(&self, digest: AttachmentHash) -> Result<Option<Vec<u8>>, ClientError> {
+        let request = self.server.get(&format!("v1/attachments/{digest}")).header(ACCEPT, "application/octet-stream");
+        self.found(request, ATTACHMENT_BYTES_MAX).await
     }
 
     async fn checkpoint(&self, which: &str) -> Result<Option<Note>, ClientError> {

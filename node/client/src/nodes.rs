@@ -127,6 +127,17 @@ impl Nodes {
         within: Duration,
         accept: impl Fn(Receipt) -> Result<T, CutError>,
     ) -> Result<T, FinaliseError> {
+        self.finalise_with(record, None, within, accept).await
+    }
+
+    /// As [`Nodes::finalise`], with the bytes that the record must be accompanied by.
+    pub async fn finalise_with<T>(
+        &self,
+        record: &Record,
+        attachment: Option<&[u8]>,
+        within: Duration,
+        accept: impl Fn(Receipt) -> Result<T, CutError>,
+    ) -> Result<T, FinaliseError> {
         let deadline = Instant::now() + within;
         // Why the outcome is not known; none as long as no node can have taken the record.
         let mut uncertain: Option<String> = None;
@@ -138,7 +149,7 @@ impl Nodes {
             if patience.is_zero() {
                 break;
             }
-            match node.submit(record, patience).await {
+            match node.submit_with(record, attachment, patience).await {
                 Ok(submitted) => {
                     self.prefer(place);
                     uncertain = Some(match submitted {
@@ -231,13 +242,13 @@ impl Nodes {
         }
     }
 
-    fn in_order(&self) -> impl Iterator<Item = (usize, &Node)> {
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (usize, &Node)> {
         let first = self.preferred.load(Ordering::Relaxed);
         let count = self.nodes.len();
         (0..count).map(move |step| (first + step) % count).map(|place| (place, &self.nodes[place]))
     }
 
-    fn prefer(&self, place: usize) {
+    pub(crate) fn prefer(&self, place: usize) {
         self.preferred.store(place, Ordering::Relaxed);
     }
 }
