@@ -11,8 +11,12 @@
 //! from it byte by byte ([`formats`]); the record carries the issuer's signatures over the derived tokens. So they
 //! cannot disagree, and no list expires: how fresh it is, the state proof says.
 
+mod bits;
 pub mod formats;
 pub mod keys;
+mod stored;
+
+pub use bits::BitList;
 
 use serde::{Deserialize, Serialize};
 
