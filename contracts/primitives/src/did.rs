@@ -13,6 +13,9 @@ use crate::codec;
 use crate::key::{Jwk, PublicKey};
 use crate::limits::DID_CHARS_MAX;
 
+/// Method name of a ledger's own DIDs, unless its genesis says otherwise.
+pub const LEDGER_METHOD: &str = "ebsi";
+
 /// Why a DID or key id was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DidError {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, sha256};
-use crate::did::Did;
+use crate::did::{Did, LEDGER_METHOD};
 use crate::epoch::{Validator, ValidatorRegistration, ValidatorSet};
 use crate::hash::{Address, GenesisHash, HeaderHash, ParametersHash, StateRoot, TreeHash};
 use crate::header::{Header, HeaderRef};
@@ -219,7 +219,7 @@ impl Genesis {
 
     /// Method name of the ledger's own DIDs.
     pub fn did_method(&self) -> &str {
-        self.did_method.as_deref().unwrap_or("ebsi")
+        self.did_method.as_deref().unwrap_or(LEDGER_METHOD)
     }
 
     /// What absolute URLs begin with.

@@ -19,8 +19,8 @@ use testamur_primitives::units::{Height, UnixTime};
 
 use crate::limits::PROTOCOL;
 use crate::rejection::{
-    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection, Rejection,
-    SchemaRejection, StatusRejection,
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection,
+    Rejection, SchemaRejection, StatusRejection,
 };
 use crate::state::{Overlay, StateError, StateReader, WriteSet};
 use crate::{did, dossiers, governance, issuers, notary, schemas, status};
@@ -91,6 +91,7 @@ impl CheckedRecord {
 /// Records can be checked in parallel and once for all blocks.
 pub fn check_stateless(record: Record) -> Result<CheckedRecord, Rejection> {
     let verified = if record.author().is_key() { Some(record.verify_did_key()?) } else { None };
+    did::rules::check_author(&record)?;
     match record.act() {
         Act::Propose { change, expires, .. } => {
             governance::rules::check_proposal(change, record.payload().iat, *expires)?;
@@ -221,6 +222,18 @@ where
 
     /// Applies the next record. After a rejection the block can go on without it (INV-EXECUTE-1).
     pub fn apply(&mut self, record: &CheckedRecord) -> Result<Outcome, ApplyError<S::Error>> {
+        self.apply_with_key(record).map(|(outcome, _)| outcome)
+    }
+
+    /// Applies the next record, and remembers the key that its signature verified with: as long as the state names the
+    /// same key, another execution does not verify it again.
+    pub fn apply_and_remember(&mut self, record: &mut CheckedRecord) -> Result<Outcome, ApplyError<S::Error>> {
+        let (outcome, key) = self.apply_with_key(record)?;
+        record.verified = Some(key);
+        Ok(outcome)
+    }
+
+    fn apply_with_key(&mut self, record: &CheckedRecord) -> Result<(Outcome, PublicKey), ApplyError<S::Error>> {
         let result = self.apply_inner(record);
         let record = record.record();
         if result.is_ok() {
@@ -243,11 +256,15 @@ where
         self.state.into_writes()
     }
 
-    fn apply_inner(&mut self, checked: &CheckedRecord) -> Result<Outcome, ApplyError<S::Error>> {
+    fn apply_inner(&mut self, checked: &CheckedRecord) -> Result<(Outcome, PublicKey), ApplyError<S::Error>> {
         let record = checked.record();
         record.check_admission(self.context.genesis, self.context.time)?;
         self.check_replay(record)?;
-        self.check_key(checked)?;
+        let key = self.check_key(checked)?;
+        Ok((self.apply_act(record)?, key))
+    }
+
+    fn apply_act(&mut self, record: &Record) -> Result<Outcome, ApplyError<S::Error>> {
         let (state, context) = (&mut self.state, &self.context);
         let (author, id) = (record.author(), record.id());
         match record.act() {
@@ -288,17 +305,17 @@ where
 
     /// INV-EXECUTE-3: every record in the log verifies with a key that its author could use for it at the block's time:
     /// the did:key itself, or a key of the author's document in the state.
-    fn check_key(&self, checked: &CheckedRecord) -> Result<(), ApplyError<S::Error>> {
+    fn check_key(&self, checked: &CheckedRecord) -> Result<PublicKey, ApplyError<S::Error>> {
         let record = checked.record();
         if record.author().is_key() {
-            assert!(checked.verified_with().is_some(), "INV-EXECUTE-3: check_stateless verified it");
-            return Ok(());
+            let key = checked.verified_with().expect("INV-EXECUTE-3: check_stateless verified it");
+            return Ok(key.clone());
         }
         let key = did::author_key(&self.state, record, &self.context)?;
         if checked.verified_with() != Some(&key) {
             record.verify_signature(&key)?;
         }
-        Ok(())
+        Ok(key)
     }
 
     /// INV-EXECUTE-2: compared by id, which does not cover the signature, so a changed ECDSA signature is the same

@@ -126,18 +126,25 @@ pub enum GovernanceRejection {
     #[error("expires must be after iat, by at most {PROPOSAL_LIFE_S_MAX} s")]
     ProposalLife,
     /// The DID names no key that could sign a record.
-    #[error("{0} cannot write: protocol 1 knows did:key with an Ed25519, P-256, P-384 or secp256k1 key")]
+    #[error(
+        "{0} cannot write: protocol 1 knows did:key with an Ed25519, P-256, P-384 or secp256k1 key, and DIDs of the ledger"
+    )]
     UnusableDid(Did),
     /// The DID's key serves an operator, a validator, or a writer under its other spelling.
     #[error(
         "the key of {0} already serves an operator, a validator or another writer: a writer needs a key of its own"
     )]
     KeyInUse(Did),
+    /// Not a thumbprint.
+    #[error("jkt must be the RFC 7638 SHA-256 thumbprint of a key: 43 characters of base64url")]
+    Thumbprint,
+    /// Nothing would change.
+    #[error("{0} is admitted with this key already: it can register now")]
+    AlreadyAdmitted(Did),
     /// The role was revoked because the key was compromised.
     #[error("the key of {0} was reported compromised: grant the role to a new DID")]
     KeyCompromised(Did),
 }
-
 
 /// Why a dossier act is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -232,6 +239,9 @@ pub enum DidRejection {
     /// Not a public key.
     #[error("a key is refused: it must be a public JWK on P-256, P-384, secp256k1 or Ed25519, on its curve")]
     MalformedKey,
+    /// Something in the document that cannot be.
+    #[error("the document is refused: {0}")]
+    Document(&'static str),
     /// A window that ends before it begins, or lies wrong.
     #[error("{0}")]
     Window(&'static str),
@@ -458,6 +468,8 @@ impl GovernanceRejection {
             Self::UnusableDid(_) => ("governance.unusable-did", 260),
             Self::KeyInUse(_) => ("governance.key-in-use", 261),
             Self::KeyCompromised(_) => ("governance.key-compromised", 262),
+            Self::Thumbprint => ("governance.thumbprint", 263),
+            Self::AlreadyAdmitted(_) => ("governance.already-admitted", 264),
         }
     }
 }
@@ -499,6 +511,7 @@ impl DidRejection {
             Self::MalformedKey => ("did.malformed-key", 317),
             Self::Window(_) => ("did.window", 318),
             Self::Change { .. } => ("did.change", 319),
+            Self::Document(_) => ("did.document", 320),
         }
     }
 }

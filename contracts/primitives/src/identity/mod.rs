@@ -17,7 +17,9 @@ pub mod changes;
 pub mod keys;
 pub mod resolution;
 
+use k256::elliptic_curve::sec1::ToSec1Point as _;
 use serde::{Deserialize, Serialize};
+use sha3::{Digest as _, Keccak256};
 
 use crate::codec::{self, base64url, sha256};
 use crate::did::{Did, DidUrl};
@@ -100,7 +102,7 @@ pub struct VerificationMethod {
     pub key: Jwk,
     /// What it may be used for, and when.
     pub grants: Vec<Grant>,
-    /// When it was revoked, if it was.
+    /// When it was revoked, if it was; or when it ends because another took its place, which may be in the future.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<UnixTime>,
     /// Since when it may be in other hands, if that was declared.
@@ -259,6 +261,14 @@ pub fn key_id(did: &Did, key: &PublicKey) -> DidUrl {
     format!("{did}#{}", thumbprint(key)).parse().expect("a thumbprint is a fragment")
 }
 
+/// The EBSI address of a secp256k1 key: the last 20 bytes of Keccak-256 of its uncompressed point.
+pub fn ebsi_address(key: &PublicKey) -> Option<[u8; 20]> {
+    let PublicKey::Secp256k1(point) = key else { return None };
+    let point = k256::PublicKey::from_sec1_bytes(point).ok()?.to_sec1_point(false);
+    let digest = Keccak256::digest(&point.as_bytes()[1..]);
+    digest[12..].try_into().ok()
+}
+
 /// The newest entry of a document.
 pub fn newest<R: StateReader>(reader: &R, did: &Did) -> Result<Option<DidEntry>, StateError<R::Error>> {
     head(reader, &keys::did(did))
@@ -266,11 +276,7 @@ pub fn newest<R: StateReader>(reader: &R, did: &Did) -> Result<Option<DidEntry>,
 
 /// The document as of a time: the entry in force then, with every compromise declared since, because a key that was
 /// in other hands then was no better for nobody knowing it. None when the DID was not registered yet.
-pub fn as_of<R: StateReader>(
-    reader: &R,
-    did: &Did,
-    time: UnixTime,
-) -> Result<Option<DidEntry>, StateError<R::Error>> {
+pub fn as_of<R: StateReader>(reader: &R, did: &Did, time: UnixTime) -> Result<Option<DidEntry>, StateError<R::Error>> {
     let Some(newest) = newest(reader, did)? else { return Ok(None) };
     let Some(mut entry) = entry_at::<DidEntry, _>(reader, &keys::did(did), time)? else { return Ok(None) };
     for method in &mut entry.methods {

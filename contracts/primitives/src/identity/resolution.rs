@@ -73,9 +73,8 @@ pub struct DocumentService {
 /// has no keys.
 pub fn document(did: &Did, entry: &DidEntry, time: UnixTime) -> DidDocument {
     let id_of = |method: &VerificationMethod| format!("{did}#{}", method.id);
-    let valid = |method: &VerificationMethod, relationship| {
-        !entry.deactivated && method.check(&[relationship], time).is_ok()
-    };
+    let valid =
+        |method: &VerificationMethod, relationship| !entry.deactivated && method.check(&[relationship], time).is_ok();
     let with = |relationship| entry.methods.iter().filter(|m| valid(m, relationship)).map(id_of).collect();
     DidDocument {
         context: CONTEXTS.map(str::to_owned).to_vec(),

@@ -313,7 +313,7 @@ impl Accreditation {
                 || (!scope.jurisdictions.is_empty()
                     && scope.jurisdictions.iter().all(|j| own.jurisdictions.iter().any(|o| is_part_of(j, o))))
         };
-        if of_types.iter().any(|own| within(&own)) {
+        if of_types.iter().any(within) {
             return Ok(());
         }
         Err(OutOfScope::Jurisdiction(scope.jurisdictions.iter().next().cloned().unwrap_or_else(|| "everywhere".into())))

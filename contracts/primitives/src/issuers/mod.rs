@@ -208,10 +208,7 @@ impl TimedEntry for IssuerEntry {
 }
 
 /// The newest entry of an attribute.
-pub fn attribute<R: StateReader>(
-    reader: &R,
-    id: AttributeId,
-) -> Result<Option<AttributeEntry>, StateError<R::Error>> {
+pub fn attribute<R: StateReader>(reader: &R, id: AttributeId) -> Result<Option<AttributeEntry>, StateError<R::Error>> {
     head(reader, &keys::attribute(id))
 }
 

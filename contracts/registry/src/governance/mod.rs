@@ -16,6 +16,7 @@ mod state;
 use testamur_primitives::did::Did;
 use testamur_primitives::genesis::{Genesis, Operator};
 use testamur_primitives::hash::RecordId;
+use testamur_primitives::identity;
 use testamur_primitives::record::Change;
 use testamur_primitives::units::UnixTime;
 
@@ -26,6 +27,7 @@ use crate::limits::PAGE_ENTRIES_MAX;
 use crate::notary::{self, WriterStatus};
 use crate::rejection::GovernanceRejection;
 use crate::state::{self as values, Overlay, StateError, StateReader};
+use crate::{did, issuers};
 
 /// Who decides, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +117,7 @@ pub(crate) fn propose<S: StateReader>(
     let governance = governance(state)?;
     rules::check_operator(&governance, author, version)?;
     rules::check_not_expired(expires, context.time)?;
-    rules::check_change(state, &governance, change)?;
+    rules::check_change(state, context, &governance, change)?;
     state.append(&keys::proposals(), |seq| ProposalListing { v: 1, seq, proposal: id })?;
     state.append(&keys::proposal(id), |seq| ProposalEntry {
         v: 1,
@@ -187,7 +189,7 @@ fn execute_if_approved<S: StateReader>(
     let head = keys::proposal(id).head();
     let proposal: ProposalEntry = values::head(state, &keys::proposal(id))?
         .ok_or_else(|| values::damaged(head, "is missing, though it is being executed"))?;
-    rules::check_change(state, governance, &proposal.change)?;
+    rules::check_change(state, context, governance, &proposal.change)?;
     match &proposal.change {
         Change::GrantWriter { did } => {
             notary::set_role(state, did, WriterStatus::Granted {}, context, Some(id))?;
@@ -195,7 +197,17 @@ fn execute_if_approved<S: StateReader>(
         Change::RevokeWriter { did, reason } => {
             notary::set_role(state, did, WriterStatus::Revoked { reason: *reason }, context, Some(id))?;
         }
-        _ => {}
+        Change::AdmitDid { did, jkt } => did::admit(state, context, did, jkt, id)?,
+        Change::AccreditRoot { did, jkt, attribute, entity } => {
+            if identity::newest(state, did)?.is_none() {
+                did::admit(state, context, did, jkt, id)?;
+            }
+            issuers::reserve_root(state, context, did, *attribute, entity, id)?;
+        }
+        Change::EndRoot { attribute, effective, reason } => {
+            let entry = issuers::rules::existing(state, *attribute)?;
+            issuers::end(state, context, *attribute, id, entry, *effective, *reason)?;
+        }
     }
     let (height, time) = (context.height, context.time);
     state.append(&keys::proposal(id), |seq| ProposalEntry { seq, height, time, executed: true, ..proposal })?;

@@ -1,26 +1,37 @@
 //! What operators may propose and approve.
 
 use testamur_primitives::did::Did;
+use testamur_primitives::identity;
+use testamur_primitives::issuers::IssuerType;
 use testamur_primitives::key::PublicKey;
 use testamur_primitives::limits::PROPOSAL_LIFE_S_MAX;
 use testamur_primitives::record::{Change, RevocationReason};
 use testamur_primitives::units::UnixTime;
 
 use super::{ApprovalEntry, Governance, ProposalEntry};
-use crate::execute::ApplyError;
-use crate::network;
+use crate::execute::{ApplyError, BlockContext};
 use crate::notary::{self, WriterStatus};
-use crate::rejection::GovernanceRejection;
+use crate::rejection::{GovernanceRejection, IssuerRejection, Rejection};
 use crate::state::StateReader;
+use crate::{did, issuers, network};
 
-/// Checks a proposal without state: its life, and that the DID names a key.
-pub(crate) fn check_proposal(change: &Change, iat: UnixTime, expires: UnixTime) -> Result<(), GovernanceRejection> {
+/// Checks a proposal without state: its life, that a writer's DID names a key or is of the ledger's kind, and what a
+/// change says by itself.
+pub(crate) fn check_proposal(change: &Change, iat: UnixTime, expires: UnixTime) -> Result<(), Rejection> {
     if expires <= iat || expires.0 - iat.0 > PROPOSAL_LIFE_S_MAX {
-        return Err(GovernanceRejection::ProposalLife);
+        return Err(GovernanceRejection::ProposalLife.into());
     }
     match change {
-        Change::GrantWriter { did } if did.to_key().is_err() => Err(GovernanceRejection::UnusableDid(did.clone())),
-        _ => Ok(()),
+        Change::GrantWriter { did } if did.to_key().is_err() && !did.is_of_ledger() => {
+            Err(GovernanceRejection::UnusableDid(did.clone()).into())
+        }
+        Change::AdmitDid { jkt, .. } | Change::AccreditRoot { jkt, .. } if !did::rules::is_thumbprint(jkt) => {
+            Err(GovernanceRejection::Thumbprint.into())
+        }
+        Change::AccreditRoot { entity, .. } => Ok(issuers::rules::check_entity(entity)?),
+        Change::GrantWriter { .. } | Change::RevokeWriter { .. } | Change::AdmitDid { .. } | Change::EndRoot { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -67,39 +78,71 @@ pub(super) fn check_approval(
 /// that nobody is asked to approve what cannot be, and again when executed.
 pub(super) fn check_change<R: StateReader>(
     state: &R,
+    context: &BlockContext,
     governance: &Governance,
     change: &Change,
 ) -> Result<(), ApplyError<R::Error>> {
     match change {
-        Change::GrantWriter { did } => {
-            let Ok(key) = did.to_key() else { return Err(GovernanceRejection::UnusableDid(did.clone()).into()) };
-            // A key has two spellings as did:key; it is one writer's, and what was compromised stays compromised.
-            for spelling in [Did::key(&key), Did::jwk_jcs_key(&key)] {
-                match notary::writer_role(state, &spelling)?.map(|role| role.status) {
-                    Some(WriterStatus::Granted {}) if spelling == *did => {
-                        return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into());
-                    }
-                    Some(WriterStatus::Granted {}) => return Err(GovernanceRejection::KeyInUse(did.clone()).into()),
-                    Some(WriterStatus::Revoked { reason: RevocationReason::KeyCompromise }) => {
-                        return Err(GovernanceRejection::KeyCompromised(did.clone()).into());
-                    }
-                    Some(WriterStatus::Revoked { .. }) | None => {}
-                }
-            }
-            let of_operator = governance.operators.iter().any(|o| o.did.to_key().is_ok_and(|k| k == key));
-            let of_validator = match &key {
-                PublicKey::Ed25519(bytes) => network::key_use(state, bytes)?.is_some(),
-                _ => false,
-            };
-            if of_operator || of_validator {
-                return Err(GovernanceRejection::KeyInUse(did.clone()).into());
-            }
-            Ok(())
-        }
+        Change::GrantWriter { did } if did.is_of_ledger() => check_grant_again(state, did),
+        Change::GrantWriter { did } => check_grant(state, governance, did),
         Change::RevokeWriter { did, .. } => match notary::writer_role(state, did)? {
             Some(role) if role.is_granted() => Ok(()),
+            None if identity::newest(state, did)?.is_some_and(|document| !document.deactivated) => Ok(()),
             _ => Err(GovernanceRejection::NotAWriter(did.clone()).into()),
         },
-        _ => Ok(()),
+        Change::AdmitDid { did, jkt } => {
+            did::rules::check_registrable(state, did)?;
+            match identity::admission(state, did)? {
+                Some(admission) if admission.jkt == *jkt => {
+                    Err(GovernanceRejection::AlreadyAdmitted(did.clone()).into())
+                }
+                _ => Ok(()),
+            }
+        }
+        Change::AccreditRoot { did, attribute, .. } => issuers::rules::check_new(state, *attribute, did),
+        Change::EndRoot { attribute, effective, reason } => {
+            let entry = issuers::rules::existing(state, *attribute)?;
+            if entry.issuer_type != IssuerType::RootTao {
+                return Err(IssuerRejection::Type("it is not a Root TAO's: its accreditor ends it").into());
+            }
+            issuers::rules::check_end(state, context, *attribute, &entry, *effective, *reason)
+        }
+    }
+}
+
+/// A did:key gets the role when its key has no other part in the network.
+fn check_grant<R: StateReader>(state: &R, governance: &Governance, did: &Did) -> Result<(), ApplyError<R::Error>> {
+    let Ok(key) = did.to_key() else { return Err(GovernanceRejection::UnusableDid(did.clone()).into()) };
+    // A key has two spellings as did:key; it is one writer's, and what was compromised stays compromised.
+    for spelling in [Did::key(&key), Did::jwk_jcs_key(&key)] {
+        match notary::writer_role(state, &spelling)?.map(|role| role.status) {
+            Some(WriterStatus::Granted {}) if spelling == *did => {
+                return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into());
+            }
+            Some(WriterStatus::Granted {}) => return Err(GovernanceRejection::KeyInUse(did.clone()).into()),
+            Some(WriterStatus::Revoked { reason: RevocationReason::KeyCompromise }) => {
+                return Err(GovernanceRejection::KeyCompromised(did.clone()).into());
+            }
+            Some(WriterStatus::Revoked { .. }) | None => {}
+        }
+    }
+    let of_operator = governance.operators.iter().any(|o| o.did.to_key().is_ok_and(|k| k == key));
+    let of_validator = match &key {
+        PublicKey::Ed25519(bytes) => network::key_use(state, bytes)?.is_some(),
+        _ => false,
+    };
+    if of_operator || of_validator {
+        return Err(GovernanceRejection::KeyInUse(did.clone()).into());
+    }
+    Ok(())
+}
+
+/// A DID of the ledger may notarise by being registered, so the role is granted only after it was revoked; its keys may
+/// have changed since.
+fn check_grant_again<R: StateReader>(state: &R, did: &Did) -> Result<(), ApplyError<R::Error>> {
+    did::rules::active(state, did)?;
+    match notary::writer_role(state, did)? {
+        Some(role) if !role.is_granted() => Ok(()),
+        _ => Err(GovernanceRejection::AlreadyAWriter(did.clone()).into()),
     }
 }

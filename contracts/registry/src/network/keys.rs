@@ -14,6 +14,11 @@ pub fn parameters() -> StateObject {
     StateObject::new("parameters", "network")
 }
 
+/// `naming/network`: the method name of the ledger's own DIDs; absent where genesis names none.
+pub fn naming() -> StateObject {
+    StateObject::new("naming", "network")
+}
+
 /// `epoch/network`: the validators of each epoch; entry n is epoch n − 1.
 pub fn epoch() -> StateObject {
     StateObject::new("epoch", "network")

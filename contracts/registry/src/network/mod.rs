@@ -6,11 +6,14 @@
 pub mod keys;
 mod state;
 
+use testamur_primitives::did::LEDGER_METHOD;
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::hash::Address;
 use testamur_primitives::units::Epoch;
 
-pub use state::{EpochEntry, KeyUse, KeyUseEntry, NameUseEntry, ParametersEntry, ProtocolEntry, ValidatorEntry};
+pub use state::{
+    EpochEntry, KeyUse, KeyUseEntry, NameUseEntry, NamingEntry, ParametersEntry, ProtocolEntry, ValidatorEntry,
+};
 
 use crate::execute::BlockContext;
 use crate::state::{self as values, Overlay, StateError, StateReader};
@@ -26,6 +29,9 @@ pub(crate) fn write_genesis<S: StateReader>(
     state.append(&keys::protocol(), |seq| ProtocolEntry { v: 1, seq, height, time, protocol })?;
     let parameters = genesis.parameters.clone();
     state.append(&keys::parameters(), |seq| ParametersEntry { v: 1, seq, height, time, parameters })?;
+    if let Some(did_method) = genesis.did_method.clone() {
+        state.append(&keys::naming(), |seq| NamingEntry { v: 1, seq, height, time, did_method })?;
+    }
     for validator in &genesis.validators {
         let registration = &validator.registration;
         let address = registration.address();
@@ -68,6 +74,12 @@ pub fn protocol<R: StateReader>(reader: &R) -> Result<ProtocolEntry, StateError<
 /// The parameters in force.
 pub fn parameters<R: StateReader>(reader: &R) -> Result<ParametersEntry, StateError<R::Error>> {
     values::genesis_head(reader, &keys::parameters())
+}
+
+/// Method name of the ledger's own DIDs. Genesis writes it only where it names one.
+pub fn did_method<R: StateReader>(reader: &R) -> Result<String, StateError<R::Error>> {
+    let naming = values::head::<NamingEntry, _>(reader, &keys::naming())?;
+    Ok(naming.map_or_else(|| LEDGER_METHOD.to_owned(), |naming| naming.did_method))
 }
 
 /// The validators in office, by address.

@@ -40,6 +40,22 @@ pub struct ParametersEntry {
     pub parameters: Parameters,
 }
 
+/// What the ledger's own DIDs are called from a height on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamingEntry {
+    /// Format version: 1.
+    pub v: u8,
+    /// Number of this entry.
+    pub seq: u64,
+    /// Height that wrote this.
+    pub height: Height,
+    /// Time of that height.
+    pub time: UnixTime,
+    /// Their DID method.
+    pub did_method: String,
+}
+
 /// A registered validator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,4 +130,4 @@ pub struct EpochEntry {
     pub validators: Vec<Address>,
 }
 
-entries!(ProtocolEntry, ParametersEntry, ValidatorEntry, KeyUseEntry, NameUseEntry, EpochEntry);
+entries!(ProtocolEntry, NamingEntry, ParametersEntry, ValidatorEntry, KeyUseEntry, NameUseEntry, EpochEntry);

@@ -1,7 +1,8 @@
 //! The notary: writers anchor digests and commitments.
 //!
 //! A notarisation writes nothing into the state: its record in the log is the whole effect. The state holds who may
-//! notarise, since when, and since when no more. Roles are given and taken by governance.
+//! notarise, since when, and since when no more. Roles are given and taken by governance; a DID registered on the ledger
+//! may notarise without one, unless it was taken away.
 
 pub mod keys;
 mod rules;

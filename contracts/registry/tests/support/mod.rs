@@ -72,6 +72,9 @@ pub fn genesis(operators: u32, approvals_required: u32, writers: u32) -> Genesis
             .collect(),
         approvals_required,
         writers: (0..writers).map(|n| did("writer", n)).collect(),
+        did_method: None,
+        public_base: None,
+        status_history_days: None,
         predecessor: None,
     };
     Genesis::from_json(&testamur_primitives::codec::canonical(&genesis)).expect("the test genesis is valid")
