@@ -7,13 +7,19 @@ import { parseArgs } from "node:util";
 import { resolve, verifyWithEbsi } from "./library.mjs";
 
 function usage(message) {
-  console.error(`${message}\nuse: check.mjs BASE verify FILE.jwt [--no-status] [--accreditation] [--valid-at N] | BASE resolve DID`);
+  console.error(
+    `${message}\nuse: check.mjs BASE verify FILE.jwt [--no-status] [--accreditation] [--valid-at N] | BASE resolve DID`,
+  );
   process.exit(2);
 }
 
 let positionals, values;
 try {
-  const options = { "no-status": { type: "boolean" }, accreditation: { type: "boolean" }, "valid-at": { type: "string" } };
+  const options = {
+    "no-status": { type: "boolean" },
+    accreditation: { type: "boolean" },
+    "valid-at": { type: "string" },
+  };
   ({ positionals, values } = parseArgs({ allowPositionals: true, options }));
 } catch (error) {
   usage(error.message);
@@ -33,7 +39,11 @@ if (command === "resolve") {
   } catch (error) {
     usage(error.message);
   }
-  answer = await verifyWithEbsi(base, jwt, { status: !values["no-status"], accreditation: values.accreditation, validAt });
+  answer = await verifyWithEbsi(base, jwt, {
+    status: !values["no-status"],
+    accreditation: values.accreditation,
+    validAt,
+  });
 }
 console.log(JSON.stringify(answer));
 process.exitCode = answer.ok ? 0 : 1;

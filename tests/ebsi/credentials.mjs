@@ -18,7 +18,17 @@ const list = (value) => (Array.isArray(value) ? value : [value]);
  * A credential. `types` follow VerifiableCredential and VerifiableAttestation; `schemas` are URLs; `termsOfUse` is the
  * URL of the issuer's accreditation. validFrom is now by default: one second, no fraction.
  */
-export function credential({ issuer, subject, types, schemas, termsOfUse, credentialStatus, validFrom, expirationDate, id }) {
+export function credential({
+  issuer,
+  subject,
+  types,
+  schemas,
+  termsOfUse,
+  credentialStatus,
+  validFrom,
+  expirationDate,
+  id,
+}) {
   const from = validFrom ?? new Date().toISOString().replace(/\.\d+Z$/, "Z");
   return {
     "@context": ["https://www.w3.org/2018/credentials/v1"],
@@ -41,7 +51,17 @@ export function credential({ issuer, subject, types, schemas, termsOfUse, creden
  * `parent` is the URL of the accreditor's own. A schemaId must be a URI here and a jurisdiction too, or the schema of EBSI
  * refuses.
  */
-export function accreditation({ base, issuer, subject, kind, attribute, accreditedFor, parent, validFrom, expirationDate }) {
+export function accreditation({
+  base,
+  issuer,
+  subject,
+  kind,
+  attribute,
+  accreditedFor,
+  parent,
+  validFrom,
+  expirationDate,
+}) {
   return credential({
     issuer,
     types: ["VerifiableAccreditation", `VerifiableAccreditationTo${kind}`],
@@ -55,13 +75,14 @@ export function accreditation({ base, issuer, subject, kind, attribute, accredit
 }
 
 /** Lets the holder of one key, and nobody else, register a DID. */
-export function authorisationToOnboard({ base, issuer, subject, jkt, parent, expirationDate }) {
+export function authorisationToOnboard({ base, issuer, subject, jkt, parent, validFrom, expirationDate }) {
   return credential({
     issuer,
     types: ["VerifiableAuthorisationToOnboard"],
     subject: { id: subject, cnf: { jkt } },
     schemas: schemaUrl(base, SCHEMAS.attestation),
     termsOfUse: parent,
+    validFrom,
     expirationDate,
   });
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { authorisationToOnboard, schemaUrl } from "./credentials.mjs";
 import { verifyWithEbsi } from "./library.mjs";
+import { statusEntry, tokens } from "./status.mjs";
 import { HOLDER, Stub } from "./stub.mjs";
 
 let stub;
@@ -33,16 +34,53 @@ for (const alg of ["ES256", "ES256K", "EdDSA"]) {
   test(`${alg}: a chain, a diploma, a status list`, async () => {
     const chain = await stub.chain(alg);
     for (const jwt of [chain.root.jwt, chain.tao.jwt, chain.ti.jwt, await chain.diploma()]) await accepts(jwt);
-    const onboard = authorisationToOnboard({ base: stub.base, issuer: chain.tao.did, subject: chain.ti.did, jkt: "x", parent: chain.tao.url });
+    const onboard = authorisationToOnboard({
+      base: stub.base,
+      issuer: chain.tao.did,
+      subject: chain.ti.did,
+      jkt: "x",
+      parent: chain.tao.url,
+    });
     await accepts(await chain.tao.sign(onboard));
     const clear = await stub.statusList(chain, { set: 9, at: 8 });
     await accepts(await chain.diploma({ credentialStatus: clear }));
-    await refuses(await chain.diploma({ credentialStatus: await stub.statusList(chain, { set: 9, at: 9 }) }), /^The credential is revoked$/);
+    await refuses(
+      await chain.diploma({ credentialStatus: await stub.statusList(chain, { set: 9, at: 9 }) }),
+      /^The credential is revoked$/,
+    );
     const suspended = await stub.statusList(chain, { set: 9, at: 9, purpose: "suspension" });
     await refuses(await chain.diploma({ credentialStatus: [clear, suspended] }), /is suspended$/);
     await refuses(forge(await chain.diploma()), /Invalid signature/);
   });
 }
+
+test("a list as every node derives it from the bits", async () => {
+  const chain = await stub.chain();
+  const bits = Buffer.alloc(262_144);
+  bits[1] = 0x40;
+  const { did: issuer, kid, privateJwk } = chain.ti;
+  for (const purpose of ["revocation", "suspension"]) {
+    const list = `${purpose}-2026`;
+    const served = await tokens({
+      base: stub.base,
+      issuer,
+      kid,
+      privateJwk,
+      list,
+      purpose,
+      bits,
+      issued: 1_769_000_000,
+    });
+    const entry = (index) => statusEntry(stub.base, issuer, list, purpose, index);
+    stub.answers.set(new URL(entry(0).statusListCredential).pathname, {
+      body: served.status_list_2021,
+      type: "text/plain",
+    });
+    await accepts(await chain.diploma({ credentialStatus: entry(8) }));
+    await refuses(await chain.diploma({ credentialStatus: entry(9) }), /^The credential is (revoked|suspended)$/);
+    await accepts(await chain.diploma({ credentialStatus: entry(2_097_151) }));
+  }
+});
 
 describe("the library refuses", () => {
   const cases = {
@@ -68,9 +106,16 @@ describe("the library refuses", () => {
       await refuses(await diploma(), /No attribute in the response/);
     },
     "a type outside the accreditation": async ({ diploma }) =>
-      refuses(await diploma({ types: ["DrivingLicence"] }), /not accredited to issue credentials with type \["DrivingLicence"\]/),
+      refuses(
+        await diploma({ types: ["DrivingLicence"] }),
+        /not accredited to issue credentials with type \["DrivingLicence"\]/,
+      ),
     "a schema that is not met, and one that is not there": async ({ diploma }) => {
-      const schema = { $schema: "https://json-schema.org/draft/2020-12/schema", type: "object", properties: { credentialSubject: { type: "object", required: ["title"] } } };
+      const schema = {
+        $schema: "https://json-schema.org/draft/2020-12/schema",
+        type: "object",
+        properties: { credentialSubject: { type: "object", required: ["title"] } },
+      };
       stub.json("/trusted-schemas-registry/v3/schemas/zTitle", schema);
       const schemas = schemaUrl(stub.base, "zTitle");
       await accepts(await diploma({ schemas, subject: { id: HOLDER, title: "Master of Laws" } }));
@@ -78,7 +123,11 @@ describe("the library refuses", () => {
       await refuses(await diploma({ schemas: schemaUrl(stub.base, "zNowhere") }), /not found/);
     },
     "a key that may not sign credentials": async ({ ti, diploma }) => {
-      stub.json(`/did-registry/v5/identifiers/${ti.did}`, { ...ti.document, assertionMethod: [] }, "application/did+ld+json");
+      stub.json(
+        `/did-registry/v5/identifiers/${ti.did}`,
+        { ...ti.document, assertionMethod: [] },
+        "application/did+ld+json",
+      );
       await refuses(await diploma(), /"assertionMethod" relationship/);
     },
   };
@@ -115,7 +164,9 @@ describe("the library accepts, and we do not", () => {
     "a type accredited for another schema and another country": async ({ tao, ti, diploma }) => {
       const vc = stub.accreditation(tao, ti, "Attest", ["UniversityDegree"]);
       const limitJurisdiction = "https://publications.europa.eu/resource/authority/atu/DEU";
-      vc.credentialSubject.accreditedFor = [{ schemaId: schemaUrl(stub.base, "zOther"), types: ["UniversityDegree"], limitJurisdiction }];
+      vc.credentialSubject.accreditedFor = [
+        { schemaId: schemaUrl(stub.base, "zOther"), types: ["UniversityDegree"], limitJurisdiction },
+      ];
       stub.fill(ti, await tao.sign(vc));
       await accepts(await diploma());
     },
@@ -124,7 +175,8 @@ describe("the library accepts, and we do not", () => {
       stub.fill(other, "");
       await accepts(await ti.sign(stub.accreditation(ti, other, "Attest", ["UniversityDegree"])));
     },
-    "any type, when no accreditation is named": async ({ diploma }) => accepts(await diploma({ types: ["DrivingLicence"], termsOfUse: undefined })),
+    "any type, when no accreditation is named": async ({ diploma }) =>
+      accepts(await diploma({ types: ["DrivingLicence"], termsOfUse: undefined })),
     "an accreditation on the issuer's own web server": async ({ ti, diploma }) => {
       const path = `/anywhere/${ti.did}/attributes/1`;
       stub.answers.set(path, { ...stub.answers.get(ti.url.slice(stub.base.length)) });
@@ -133,9 +185,12 @@ describe("the library accepts, and we do not", () => {
     },
     "a status list by another issuer": async (chain) => {
       const other = await stub.entity("ES256");
-      await accepts(await chain.diploma({ credentialStatus: await stub.statusList(chain, { set: 9, at: 8, signer: other }) }));
+      await accepts(
+        await chain.diploma({ credentialStatus: await stub.statusList(chain, { set: 9, at: 8, signer: other }) }),
+      );
     },
-    "a diploma dated before its issuer's accreditation": async ({ diploma }) => accepts(await diploma({ validFrom: "2001-01-01T00:00:00Z" })),
+    "a diploma dated before its issuer's accreditation": async ({ diploma }) =>
+      accepts(await diploma({ validFrom: "2001-01-01T00:00:00Z" })),
   };
   for (const [name, check] of Object.entries(cases)) test(name, async () => check(await stub.chain()));
 });

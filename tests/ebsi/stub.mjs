@@ -5,7 +5,11 @@ import { gzipSync } from "node:zlib";
 import { SCHEMAS, accreditation, attributeUrl, credential, schemaUrl, signCredential } from "./credentials.mjs";
 import { newDid, publicJwk, sha256, thumbprint } from "./jws.mjs";
 
-const CURVES = { ES256: ["ec", { namedCurve: "P-256" }], ES256K: ["ec", { namedCurve: "secp256k1" }], EdDSA: ["ed25519"] };
+const CURVES = {
+  ES256: ["ec", { namedCurve: "P-256" }],
+  ES256K: ["ec", { namedCurve: "secp256k1" }],
+  EdDSA: ["ed25519"],
+};
 const ISSUERS = "/trusted-issuers-registry/v5/issuers";
 export const DATES = { validFrom: "2026-01-15T10:00:00Z", expirationDate: "2096-01-15T10:00:00Z" };
 export const HOLDER =
@@ -45,10 +49,14 @@ export class Stub {
     const uses = { authentication: [kid], assertionMethod: [kid], capabilityInvocation: [kid] };
     const document = { "@context": contexts, id: did, controller: [did], verificationMethod: [method], ...uses };
     this.json(`/did-registry/v5/identifiers/${did}`, document, "application/did+ld+json");
-    this.json(`${ISSUERS}/${did}`, { did, attributes: `${this.base}${ISSUERS}/${did}/attributes`, hasAttributes: true });
+    this.json(`${ISSUERS}/${did}`, {
+      did,
+      attributes: `${this.base}${ISSUERS}/${did}/attributes`,
+      hasAttributes: true,
+    });
     const attribute = randomBytes(32).toString("hex");
     const sign = (vc) => signCredential(vc, kid, privateJwk);
-    return { did, attribute, url: attributeUrl(this.base, did, attribute), document, sign };
+    return { did, kid, privateJwk, attribute, url: attributeUrl(this.base, did, attribute), document, sign };
   }
 
   /** Takes an entity off a registry. */
@@ -58,13 +66,30 @@ export class Stub {
 
   /** What a reader finds in the place of an accreditation. */
   fill({ did, attribute }, body, issuerType = "TI") {
-    this.json(`${ISSUERS}/${did}/attributes/${attribute}`, { did, attribute: { hash: sha256(body), body, issuerType, tao: did, rootTao: did } });
+    this.json(`${ISSUERS}/${did}/attributes/${attribute}`, {
+      did,
+      attribute: { hash: sha256(body), body, issuerType, tao: did, rootTao: did },
+    });
   }
 
   /** One accreditation from `by` to `to`, for `types`. */
   accreditation(by, to, kind, types, more = {}) {
-    const scope = { schemaId: schemaUrl(this.base, SCHEMAS.attestation), types, limitJurisdiction: "https://publications.europa.eu/resource/authority/atu/LUX" };
-    return accreditation({ base: this.base, issuer: by.did, subject: to.did, kind, attribute: to.attribute, accreditedFor: [scope], parent: by.url, ...DATES, ...more });
+    const scope = {
+      schemaId: schemaUrl(this.base, SCHEMAS.attestation),
+      types,
+      limitJurisdiction: "https://publications.europa.eu/resource/authority/atu/LUX",
+    };
+    return accreditation({
+      base: this.base,
+      issuer: by.did,
+      subject: to.did,
+      kind,
+      attribute: to.attribute,
+      accreditedFor: [scope],
+      parent: by.url,
+      ...DATES,
+      ...more,
+    });
   }
 
   /** Root TAO, TAO and trusted issuer, all in order; the issuer may issue a UniversityDegree. */
@@ -72,12 +97,29 @@ export class Stub {
     const [root, tao, ti] = [await this.entity(alg), await this.entity(alg), await this.entity(alg)];
     const own = { id: root.did, reservedAttributeId: root.attribute, accreditedFor: [] };
     const attestation = schemaUrl(this.base, SCHEMAS.attestation);
-    const rootVc = credential({ issuer: root.did, types: ["VerifiableAuthorisationForTrustChain"], subject: own, schemas: attestation, termsOfUse: root.url, ...DATES });
+    const rootVc = credential({
+      issuer: root.did,
+      types: ["VerifiableAuthorisationForTrustChain"],
+      subject: own,
+      schemas: attestation,
+      termsOfUse: root.url,
+      ...DATES,
+    });
     this.fill(root, (root.jwt = await root.sign(rootVc)), "RootTAO");
     this.fill(tao, (tao.jwt = await root.sign(this.accreditation(root, tao, "Accredit", ["UniversityDegree"]))), "TAO");
     this.fill(ti, (ti.jwt = await tao.sign(this.accreditation(tao, ti, "Attest", ["UniversityDegree"]))));
     const diploma = (more = {}) =>
-      ti.sign(credential({ issuer: ti.did, types: ["UniversityDegree"], subject: { id: HOLDER }, schemas: attestation, termsOfUse: ti.url, validFrom: DATES.validFrom, ...more }));
+      ti.sign(
+        credential({
+          issuer: ti.did,
+          types: ["UniversityDegree"],
+          subject: { id: HOLDER },
+          schemas: attestation,
+          termsOfUse: ti.url,
+          validFrom: DATES.validFrom,
+          ...more,
+        }),
+      );
     return { root, tao, ti, diploma };
   }
 
@@ -86,9 +128,27 @@ export class Stub {
     const url = `${this.base}${ISSUERS}/${ti.did}/proxies/0x${ti.attribute}/credentials/status/${purpose}-1`;
     const bits = Buffer.alloc(16_384);
     bits[set >> 3] = 0x80 >> (set & 7);
-    const subject = { id: `${url}#list`, type: "StatusList2021", statusPurpose: purpose, encodedList: gzipSync(bits).toString("base64") };
-    const vc = credential({ id: url, issuer: signer.did, types: ["StatusList2021Credential"], subject, schemas: schemaUrl(this.base, SCHEMAS.statusList), validFrom: DATES.validFrom });
+    const subject = {
+      id: `${url}#list`,
+      type: "StatusList2021",
+      statusPurpose: purpose,
+      encodedList: gzipSync(bits).toString("base64"),
+    };
+    const vc = credential({
+      id: url,
+      issuer: signer.did,
+      types: ["StatusList2021Credential"],
+      subject,
+      schemas: schemaUrl(this.base, SCHEMAS.statusList),
+      validFrom: DATES.validFrom,
+    });
     this.answers.set(url.slice(this.base.length), { body: await signer.sign(vc), type: "text/plain" });
-    return { id: `${url}#${at}`, type: "StatusList2021Entry", statusPurpose: purpose, statusListIndex: String(at), statusListCredential: url };
+    return {
+      id: `${url}#${at}`,
+      type: "StatusList2021Entry",
+      statusPurpose: purpose,
+      statusListIndex: String(at),
+      statusListCredential: url,
+    };
   }
 }
