@@ -74,6 +74,21 @@ export function accreditation({
   });
 }
 
+/** A Root TAO's accreditation of itself, for everything. */
+export function rootAuthorisation({ base, issuer, attribute, validFrom, expirationDate }) {
+  const url = attributeUrl(base, issuer, attribute);
+  return credential({
+    issuer,
+    types: ["VerifiableAuthorisationForTrustChain"],
+    subject: { id: issuer, reservedAttributeId: attribute, accreditedFor: [] },
+    schemas: schemaUrl(base, SCHEMAS.attestation),
+    termsOfUse: url,
+    credentialStatus: { id: url, type: "EbsiAccreditationEntry" },
+    validFrom,
+    expirationDate,
+  });
+}
+
 /** Lets the holder of one key, and nobody else, register a DID. */
 export function authorisationToOnboard({ base, issuer, subject, jkt, parent, validFrom, expirationDate }) {
   return credential({

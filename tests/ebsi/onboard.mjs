@@ -5,9 +5,12 @@
 //                                                    node onboard.mjs authorise ACCREDITOR.json REQUEST
 //   node onboard.mjs register  DIR AUTHORISATION     the DID is on the ledger
 //                                                    node onboard.mjs accredit  ACCREDITOR.json REQUEST [Accredit]
-//   node onboard.mjs accept    DIR ACCREDITATION     accredited
+//   node onboard.mjs accept    DIR ACCREDITATION     accredited; the DID may issue
 //   node onboard.mjs list      DIR NAME PURPOSE [INDEX…]   publishes a list, or its next version: these entries are set
 //   node onboard.mjs issue     DIR < diploma.json    prints a diploma: {subject, types, schemaId, lists: [NAME…]}
+//
+// A Root TAO, to whom governance has given a place, registers without AUTHORISATION and accepts what this prints:
+//   node onboard.mjs root      DIR ATTRIBUTE PROPOSAL
 //
 // PURPOSE is revocation (what was set stays set) or suspension (exactly these are set). A diploma names its own INDEX.
 //
@@ -18,7 +21,14 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { accreditation, attributeUrl, authorisationToOnboard, credential, signCredential } from "./credentials.mjs";
+import {
+  accreditation,
+  attributeUrl,
+  authorisationToOnboard,
+  credential,
+  rootAuthorisation,
+  signCredential,
+} from "./credentials.mjs";
 import { newDid, newKey, publicJwk, thumbprint } from "./jws.mjs";
 import { network, submit } from "./node.mjs";
 import { signedVersion, statusEntry } from "./status.mjs";
@@ -76,7 +86,7 @@ const steps = {
       method(issuer.ledgerKey, "authentication", "capabilityInvocation"),
       method(issuer.credentialKey, "assertionMethod"),
     ];
-    const authorisation = readFileSync(authorisationFile, "utf8").trim();
+    const authorisation = authorisationFile && readFileSync(authorisationFile, "utf8").trim();
     const record = await submit(issuer.base, await ledgerSigner(issuer), {
       type: "insert-did",
       methods,
@@ -111,6 +121,14 @@ const steps = {
       expirationDate: accreditor.expires ?? date(now() + 5 * 365 * DAY),
     });
     return { attribute, reserved, credential: await sign(accreditor, vc), expires: vc.expirationDate };
+  },
+
+  /** A Root TAO's own accreditation allows everything, so it names no scope. */
+  async root(dir, attribute, proposal) {
+    const issuer = load(dir);
+    const { publicBase } = await network(issuer.base);
+    const vc = rootAuthorisation({ base: publicBase, issuer: issuer.did, attribute, validFrom: date(aMomentAgo()) });
+    return { attribute, reserved: proposal, credential: await sign(issuer, vc) };
   },
 
   async accept(dir, accreditationFile) {

@@ -2,7 +2,15 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
-import { SCHEMAS, accreditation, attributeUrl, credential, schemaUrl, signCredential } from "./credentials.mjs";
+import {
+  SCHEMAS,
+  accreditation,
+  attributeUrl,
+  credential,
+  rootAuthorisation,
+  schemaUrl,
+  signCredential,
+} from "./credentials.mjs";
 import { newDid, publicJwk, sha256, thumbprint } from "./jws.mjs";
 
 const CURVES = {
@@ -95,16 +103,8 @@ export class Stub {
   /** Root TAO, TAO and trusted issuer, all in order; the issuer may issue a UniversityDegree. */
   async chain(alg = "ES256") {
     const [root, tao, ti] = [await this.entity(alg), await this.entity(alg), await this.entity(alg)];
-    const own = { id: root.did, reservedAttributeId: root.attribute, accreditedFor: [] };
     const attestation = schemaUrl(this.base, SCHEMAS.attestation);
-    const rootVc = credential({
-      issuer: root.did,
-      types: ["VerifiableAuthorisationForTrustChain"],
-      subject: own,
-      schemas: attestation,
-      termsOfUse: root.url,
-      ...DATES,
-    });
+    const rootVc = rootAuthorisation({ base: this.base, issuer: root.did, attribute: root.attribute, ...DATES });
     this.fill(root, (root.jwt = await root.sign(rootVc)), "RootTAO");
     this.fill(tao, (tao.jwt = await root.sign(this.accreditation(root, tao, "Accredit", ["UniversityDegree"]))), "TAO");
     this.fill(ti, (ti.jwt = await tao.sign(this.accreditation(tao, ti, "Attest", ["UniversityDegree"]))));
