@@ -413,6 +413,9 @@ pub enum StatusRejection {
     /// A signature over a derived token does not verify.
     #[error("the signature over the {0} does not verify: derive the tokens as FORMATS.md says")]
     Signature(&'static str),
+    /// A name that would be a path of its own.
+    #[error("a status list's name begins with a letter or a digit")]
+    Name,
 }
 
 impl Rejection {
@@ -578,6 +581,7 @@ impl StatusRejection {
             Self::Issued => ("status.issued", 458),
             Self::Attachment => ("status.attachment", 459),
             Self::Signature(_) => ("status.signature", 460),
+            Self::Name => ("status.name", 461),
         }
     }
 }
