@@ -6,7 +6,7 @@ import { canonical, sha256, signCompact } from "./jws.mjs";
 async function read(response) {
   if (response.ok) return response.json();
   const { code, title, detail } = await response.json().catch(() => ({}));
-  throw new Error(`${response.status} ${code ?? title ?? ""}: ${detail ?? response.url}`);
+  throw Object.assign(new Error(`${response.status} ${code ?? title ?? ""}: ${detail ?? response.url}`), { code });
 }
 
 export const get = async (base, path) => read(await fetch(base + path));
