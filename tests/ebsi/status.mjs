@@ -1,5 +1,5 @@
 // A version of a status list, as its issuer publishes it: the bits, and signatures over the three tokens that every node
-// derives from them. Written from the description of formats alone, so it also checks that others can.
+// derives from them (FORMATS.md, "Status lists"), in another language than the nodes do.
 import { deflateSync, gzipSync } from "node:zlib";
 import { SCHEMAS, schemaUrl } from "./credentials.mjs";
 import { algorithmOf, canonical, sha256, signCompact } from "./jws.mjs";
