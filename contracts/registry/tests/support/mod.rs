@@ -3,6 +3,8 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod registry;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
