@@ -1,5 +1,9 @@
 //! Credential schemas on the ledger (EBSI's trusted schemas registry): JSON Schema 2020-12, by 32-byte id, with revisions.
 
+pub mod body;
+
+pub use body::{id_of, multibase};
+
 use serde::{Deserialize, Serialize};
 
 use crate::did::Did;
