@@ -49,7 +49,7 @@ fn a_did_registers_with_the_key_that_governance_admitted() {
     assert_eq!(world.by(&university, START + 1, act()), Err("did.already-registered"));
     assert_eq!(world.govern(START, admit(&university.key)), Err("did.already-registered"));
     let document = world.document(&university.did);
-    assert_eq!(document.controllers, [university.did.clone()]);
+    assert_eq!(document.controllers, std::slice::from_ref(&university.did));
     assert_eq!(document.methods[0].id, identity::thumbprint(&university.key.public_key()), "INV-DID-3");
     assert_eq!(world.by(&university, START, notarise(1)), Ok(Outcome::Notarised), "no grant is needed");
 }

@@ -1,0 +1,177 @@
+//! Slugs and numbers of rejections: stable, part of the protocol.
+
+use testamur_primitives::identity::KeyRefusal;
+use testamur_primitives::issuers::accreditation::OutOfScope;
+
+use super::{
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection,
+    Rejection, SchemaRejection, StatusRejection,
+};
+
+impl Rejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::Record(error) => error.code(),
+            Self::Admission(rejection) => rejection.code(),
+            Self::Notary(rejection) => rejection.code(),
+            Self::Dossier(rejection) => rejection.code(),
+            Self::Governance(rejection) => rejection.code(),
+            Self::Did(rejection) => rejection.code(),
+            Self::Issuer(rejection) => rejection.code(),
+            Self::Schema(rejection) => rejection.code(),
+            Self::Status(rejection) => rejection.code(),
+        }
+    }
+}
+
+impl AdmissionRejection {
+    /// Stable slug and number; both cases are one code, since both mean: do not send this again.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::DuplicateRecord | Self::DuplicateJti => ("admission.duplicate", 150),
+        }
+    }
+}
+
+impl NotaryRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotAWriter(_) => ("notary.not-a-writer", 200),
+            Self::WriterRevoked { .. } => ("notary.writer-revoked", 201),
+        }
+    }
+}
+
+impl GovernanceRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotAnOperator(_) => ("governance.not-an-operator", 250),
+            Self::VersionMismatch { .. } => ("governance.version-mismatch", 251),
+            Self::ProposalUnknown(_) => ("governance.proposal-unknown", 252),
+            Self::ProposalExpired { .. } => ("governance.proposal-expired", 253),
+            Self::AlreadyApproved(_) => ("governance.already-approved", 254),
+            Self::AlreadyExecuted(_) => ("governance.already-executed", 255),
+            Self::AlreadyAWriter(_) => ("governance.already-a-writer", 256),
+            Self::NotAWriter(_) => ("governance.not-a-writer", 257),
+            Self::ProposalLapsed { .. } => ("governance.proposal-lapsed", 258),
+            Self::ProposalLife => ("governance.proposal-life", 259),
+            Self::UnusableDid(_) => ("governance.unusable-did", 260),
+            Self::KeyInUse(_) => ("governance.key-in-use", 261),
+            Self::KeyCompromised(_) => ("governance.key-compromised", 262),
+            Self::Thumbprint => ("governance.thumbprint", 263),
+            Self::AlreadyAdmitted(_) => ("governance.already-admitted", 264),
+        }
+    }
+}
+
+impl DossierRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::Unknown(_) => ("dossier.unknown", 220),
+            Self::NotAnOwner(_) => ("dossier.not-an-owner", 221),
+            Self::Stale { .. } => ("dossier.stale", 222),
+            Self::Owner { .. } => ("dossier.owner", 223),
+            Self::Content(_) => ("dossier.content", 224),
+        }
+    }
+}
+
+impl DidRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotRegistered(_) => ("did.not-registered", 300),
+            Self::Deactivated(_) => ("did.deactivated", 301),
+            Self::Key { reason: KeyRefusal::Unknown, .. } => ("did.unknown-key", 302),
+            Self::Key { reason: KeyRefusal::NotGranted, .. } => ("did.key-not-granted", 303),
+            Self::Key { reason: KeyRefusal::NotYetValid, .. } => ("did.key-not-yet-valid", 304),
+            Self::Key { reason: KeyRefusal::Expired, .. } => ("did.key-expired", 305),
+            Self::Key { reason: KeyRefusal::Revoked, .. } => ("did.key-revoked", 306),
+            Self::Key { reason: KeyRefusal::Compromised, .. } => ("did.key-compromised", 307),
+            Self::AlreadyRegistered(_) => ("did.already-registered", 308),
+            Self::Form { .. } => ("did.form", 309),
+            Self::NotAController { .. } => ("did.not-a-controller", 310),
+            Self::Stale { .. } => ("did.stale", 311),
+            Self::NotAuthorised(_) => ("did.not-authorised", 312),
+            Self::Authorisation(_) => ("did.authorisation", 313),
+            Self::OtherKey(_) => ("did.other-key", 314),
+            Self::LockedOut => ("did.locked-out", 315),
+            Self::Limit { .. } => ("did.limit", 316),
+            Self::MalformedKey => ("did.malformed-key", 317),
+            Self::Window(_) => ("did.window", 318),
+            Self::Change { .. } => ("did.change", 319),
+            Self::Document(_) => ("did.document", 320),
+        }
+    }
+}
+
+impl IssuerRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::Unknown(_) => ("issuer.unknown-attribute", 350),
+            Self::Taken(_) => ("issuer.attribute-taken", 351),
+            Self::NotTheAccreditor(_) => ("issuer.not-the-accreditor", 352),
+            Self::NotTheSubject(_) => ("issuer.not-the-subject", 353),
+            Self::Stale { .. } => ("issuer.stale", 354),
+            Self::Parent(_) => ("issuer.parent", 355),
+            Self::Type(_) => ("issuer.type", 356),
+            Self::SelfAccreditation => ("issuer.self-accreditation", 357),
+            Self::Circle(_) => ("issuer.circle", 358),
+            Self::TooDeep => ("issuer.too-deep", 359),
+            Self::Credential(_) => ("issuer.credential", 360),
+            Self::CredentialKey(_) => ("issuer.credential-key", 361),
+            Self::Signature => ("issuer.signature", 362),
+            Self::Scope(OutOfScope::Schema(_)) => ("issuer.scope-schema", 363),
+            Self::Scope(OutOfScope::Type(_)) => ("issuer.scope-type", 364),
+            Self::Scope(OutOfScope::Jurisdiction(_)) => ("issuer.scope-jurisdiction", 365),
+            Self::Dates(_) => ("issuer.dates", 366),
+            Self::Ended => ("issuer.ended", 367),
+            Self::EndDate(_) => ("issuer.end-date", 368),
+            Self::Entity(_) => ("issuer.entity", 369),
+            Self::Limit => ("issuer.limit", 370),
+        }
+    }
+}
+
+impl SchemaRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::TooLarge(_) => ("schema.too-large", 400),
+            Self::Malformed(_) => ("schema.malformed", 401),
+            Self::Draft => ("schema.draft", 402),
+            Self::RemoteReference(_) => ("schema.remote-reference", 403),
+            Self::Id { .. } => ("schema.id", 404),
+            Self::NotAccredited { .. } => ("schema.not-accredited", 405),
+            Self::NotTheOwner(_) => ("schema.not-the-owner", 406),
+            Self::Stale { .. } => ("schema.stale", 407),
+            Self::Unknown(_) => ("schema.unknown", 408),
+            Self::Unchanged => ("schema.unchanged", 409),
+        }
+    }
+}
+
+impl StatusRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotAccredited { .. } => ("status.not-accredited", 450),
+            Self::Size => ("status.size", 451),
+            Self::Version { .. } => ("status.version", 452),
+            Self::Changed => ("status.changed", 453),
+            Self::Stale { .. } => ("status.stale", 454),
+            Self::Unknown => ("status.unknown", 455),
+            Self::Key(_) => ("status.key", 456),
+            Self::OtherIssuer => ("status.other-issuer", 457),
+            Self::Issued => ("status.issued", 458),
+            Self::Attachment => ("status.attachment", 459),
+            Self::Signature(_) => ("status.signature", 460),
+            Self::Name => ("status.name", 461),
+        }
+    }
+}
