@@ -101,7 +101,7 @@ pub fn check_stateless(record: Record) -> Result<CheckedRecord, Rejection> {
         Act::ReserveAttribute { .. } | Act::FillAttribute { .. } | Act::EndAccreditation { .. } => {
             issuers::rules::check_act(record.act())?;
         }
-        Act::PublishSchema { schema, body, .. } => schemas::rules::check_body(*schema, body)?,
+        Act::PublishSchema { body, .. } => schemas::rules::check_body(body)?,
         Act::PublishStatus { status, .. } => status::rules::check_version(record.author(), status)?,
         Act::Notarise { .. } | Act::NotariseBatch { .. } | Act::Approve { .. } => {}
     }
