@@ -5,9 +5,7 @@ use testamur_primitives::hash::RecordId;
 use testamur_primitives::identity::{self, KeyRefusal, Relationship};
 use testamur_primitives::issuers::chain;
 use testamur_primitives::key::PublicKey;
-use testamur_primitives::limits::{
-    ATTACHMENT_BYTES_MAX, RECORD_AGE_S_MAX, RECORD_AHEAD_S_MAX, STATUS_ENTRIES_MIN,
-};
+use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, RECORD_AGE_S_MAX, RECORD_AHEAD_S_MAX, STATUS_ENTRIES_MIN};
 use testamur_primitives::status::{StatusEntry, StatusVersion};
 use testamur_primitives::units::UnixTime;
 
