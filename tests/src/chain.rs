@@ -150,6 +150,9 @@ impl Chain {
             }],
             approvals_required: 1,
             writers: vec![Did::key(&key("author", 0).public_key())],
+            did_method: None,
+            public_base: None,
+            status_history_days: None,
             predecessor: None,
         };
         let genesis = Genesis::from_json(&codec::canonical(&genesis)).expect("the genesis of vectors is valid");
@@ -293,7 +296,7 @@ impl Chain {
             note: self.certificate(&header),
             validators: set_of(&self.epochs[epoch]),
             epochs: self.links[..epoch].to_vec(),
-            author: AuthorKey { jwk },
+            author: AuthorKey { jwk, state: None },
             opening,
             anchors: Vec::new(),
             algorithms: Algorithms::default(),

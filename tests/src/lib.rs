@@ -8,5 +8,6 @@
 pub mod chain;
 pub mod harness;
 pub mod notes;
+pub mod story;
 pub mod tiles;
 pub mod vectors;

@@ -15,9 +15,11 @@ use testamur_primitives::key::{JwsAlgorithm, PublicKey, verify_ed25519};
 use testamur_primitives::merkle::{empty_root, leaf_hash, verify_consistency, verify_inclusion};
 use testamur_primitives::receipt::{Receipt, Verdict, verify};
 use testamur_primitives::record::Record;
+use testamur_primitives::status::BitList;
+use testamur_primitives::status::formats::verify_attachment;
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
-use testamur_tests::vectors::{self, ReceiptCase, RecordsFile, SignatureCase};
+use testamur_tests::vectors::{self, EvidenceCase, ReceiptCase, RecordsFile, SignatureCase, TokensFile};
 
 fn read(name: &str) -> Vec<u8> {
     std::fs::read(vectors::folder().join(name)).unwrap_or_else(|e| panic!("tests/vectors/{name}: {e}"))
@@ -91,6 +93,39 @@ fn golden_vectors_are_what_the_code_makes() {
     let sample = |name: &str| name.starts_with("sample/");
     found.retain(|name| !files.contains_key(name) && !of_the_registry.contains(&name.as_str()) && !sample(name));
     assert!(found.is_empty(), "files that no generator makes: {found:?}");
+}
+
+#[test]
+fn evidence_gets_its_answers_and_mutants_never_another() {
+    let cases: Vec<EvidenceCase> = load("evidence.json");
+    for case in &cases {
+        let (bytes, trust) = (read(&case.evidence), trust(&case.trust));
+        assert_eq!(vectors::judge_evidence(&bytes, &trust, case), (case.exit, case.code.clone()), "{}", case.name);
+        if case.exit != 0 {
+            continue;
+        }
+        for seed in 0..60u32 {
+            let choice = sha256(&[case.name.as_bytes(), &seed.to_be_bytes()]);
+            let mut mutant = bytes.clone();
+            let at = u32::from_be_bytes(choice[..4].try_into().expect("4 bytes")) as usize % mutant.len();
+            mutant[at] ^= choice[4].max(1);
+            let found = vectors::judge_evidence(&mutant, &trust, case);
+            let same = found == (case.exit, case.code.clone());
+            assert!(same || found.0 == 3 || found.0 == 4, "{} with byte {at} changed: {found:?}", case.name);
+        }
+    }
+}
+
+#[test]
+fn status_tokens_are_derived_from_the_bits() {
+    let file: TokensFile = load("status-tokens.json");
+    let mut bits = BitList::zeros(file.status.size).expect("a size in range");
+    assert!(file.set.iter().all(|index| bits.set(*index, true)));
+    let key = PublicKey::from_jwk(&file.jwk).expect("a key");
+    verify_attachment(&file.status, &file.issuer, &file.public_base, bits.as_bytes(), &key).expect("the issuer's");
+    assert!(bits.set(1, true));
+    verify_attachment(&file.status, &file.issuer, &file.public_base, bits.as_bytes(), &key)
+        .expect_err("INV-STATUS-1: other bits, other tokens");
 }
 
 #[test]

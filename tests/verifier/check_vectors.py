@@ -4,7 +4,7 @@
     check_vectors.py [SHARED]        SHARED holds merkle/ and wycheproof/; what is not there is printed as skipped
 """
 import base64, hashlib, json, os, random, sys, time
-import verify
+import registries, verify
 from batch import judge
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors")
@@ -67,6 +67,41 @@ def records():
     for case in file["bad"]:
         admitted = passes(verify.check_record, base64.b64decode(case["bytes"]), file["network"], file["time"])
         check("records", case["what"], admitted, False)
+
+def evidence():
+    for case in load(HERE, "evidence.json"):
+        with open(os.path.join(HERE, case["evidence"]), "rb") as file, open(os.path.join(HERE, case["trust"]), "rb") as trust:
+            raw, trust = file.read(), verify.Trust(trust.read())
+        code, slug, _ = registries.judge(raw, trust, case["at"], case.get("question"), case.get("subject"))
+        check("evidence", case["name"], (code, slug), (case["exit"], case["code"]))
+        if slug in ("holds", "registered", "absent"):
+            evidence_mutants(case, raw, trust)
+
+def evidence_mutants(case, raw, trust, count=40):
+    """One byte of an evidence that holds is changed: it is refused, or gives the same answer (a line that is ignored)."""
+    choose, good = random.Random(case["name"]), registries.judge(raw, trust, case["at"], case.get("question"), case.get("subject"))
+    for _ in range(count):
+        changed = bytearray(raw)
+        changed[choose.randrange(len(raw))] ^= choose.randrange(1, 256)
+        found = registries.judge(bytes(changed), trust, case["at"], case.get("question"), case.get("subject"))
+        check("evidence mutants", case["name"], found[0] in (3, 4) or found == good, True)
+
+def story():
+    for step in load(HERE, "registries.json"):
+        raw = step["record"].encode()
+        check("registries", step["what"], verify.h(raw[:raw.rindex(b".")]).hex(), step["id"])
+        payload = verify.exact(verify.decode(step["record"].split(".")[1]), "payload")
+        check("registries", step["what"], payload["iat"] <= step["time"] < payload["exp"], True)
+
+def status_tokens():
+    file = load(HERE, "status-tokens.json")
+    bits = bytearray(file["status"]["size"] // 8)
+    for index in file["set"]:
+        bits[index // 8] |= 0x80 >> index % 8
+    check("status tokens", "digest", verify.h(bytes(bits)).hex(), file["status"]["sha256"])
+    made = registries.tokens(file["public_base"], file["issuer"], file["status"], bytes(bits), file["jwk"])
+    for token, (digest, length) in zip(made, file["tokens"]):
+        check("status tokens", "token", (verify.h(token.encode()).hex(), len(token)), (digest, length))
 
 def formats():
     genesis = load(HERE, "genesis.json")
@@ -140,7 +175,7 @@ def cctv(path):
 
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else ""
-    steps = [receipts, sample, mutants, records, formats, ed25519_edges]
+    steps = [receipts, sample, mutants, records, evidence, story, status_tokens, formats, ed25519_edges]
     for step in steps:
         started = time.time()
         step()

@@ -59,5 +59,13 @@ SHAPES = {
     # Values of the state that a receipt needs
     "did-entry": "v:1 seq:n height:n time:n record:hex controllers:did[] methods:method[] services:service[] deactivated:bool",
     "method": "id:text key:jwk grants:grant[] revoked?:n compromised_from?:n",
+    "attribute-entry": "v:1 seq:n height:n time:n record:hex subject:did accreditor:did root:did parent:hex issuer_type:issuer-type "
+                       "entity:entity credential?:text filled?:n ended?:ended", "ended": "effective:n reason:end",
+    "issuer-entry": "v:1 seq:n height:n time:n attributes:hex[]",
+    "status-entry": "v:1 seq:n height:n time:n record:hex issuer:did status:status-version",
+    "schema-entry": "v:1 seq:n height:n time:n record:hex owner:did body:text",
+    # Proofs
+    "evidence": "v:u8 type:text network:network header:text note:text validators:set epochs:link[] state:proven-key[]",
+    "proven-key": "key:text value?:text proof:proof",
     "proof": "v:1 leaf?:proof-leaf siblings:hex[]", "proof-leaf": "path:hex value:hex",
 }

@@ -10,12 +10,14 @@ mod ed25519;
 mod formats;
 mod receipts;
 mod records;
+mod registries;
 
 pub use ed25519::SignatureCase;
 pub use receipts::ReceiptCase;
 pub use records::{
     BadRecord, GoodRecord, RecordsFile, judge as judge_record, refused as refused_records, with_other_signature,
 };
+pub use registries::{EvidenceCase, Step, TokensFile, judge as judge_evidence};
 
 /// Files by path below `tests/vectors`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -27,6 +29,7 @@ pub fn all() -> Files {
     records::write(&mut files);
     receipts::write(&mut files);
     ed25519::write(&mut files);
+    registries::write(&mut files);
     files
 }
 

@@ -91,6 +91,10 @@ fn cases() -> (Files, Vec<ReceiptCase>) {
     epochs(&mut cases, &chain);
     contents(&mut cases, &chain);
     anchors(&mut cases, &chain);
+    for (name, bytes, code) in super::registries::receipts() {
+        let exit = if code == "confirmed" { 0 } else { 3 };
+        cases.add(name, bytes, None, "trust-registries", SOON, (exit, code));
+    }
     (cases.files, cases.cases)
 }
 
