@@ -305,6 +305,9 @@ struct Step {
     age: u64,
 }
 
+/// What the model keeps of a version: whether it is for suspension, whether it is large, and its record.
+type Kept = (bool, bool, RecordId);
+
 /// What a step says, from what is so.
 #[derive(Debug, Clone, Copy)]
 enum Quoted {
@@ -338,8 +341,8 @@ proptest! {
         world.by(&ministry, START, end).expect("ended");
         assert_eq!(world.attribute(tao).issuer_type, IssuerType::Tao);
         let authors = [&ministry, &agency, &university, &city];
-        // The model: what each list's versions were, as (purpose, size, record).
-        let mut lists: BTreeMap<(usize, usize), Vec<(bool, bool, RecordId)>> = BTreeMap::new();
+        // The model: the versions of each list, by author and list.
+        let mut lists: BTreeMap<(usize, usize), Vec<Kept>> = BTreeMap::new();
         for (second, step) in (0..).zip(steps) {
             let (author, time) = (authors[step.author], START + second);
             let versions = lists.entry((step.author, step.list)).or_default();
