@@ -136,7 +136,7 @@ pub(super) mod tests {
     #[test]
     fn streams_read_back_at_every_block_boundary() {
         for length in [0, 1, 2, 16_384, 65_534, 65_535, 65_536, 131_070, 131_071, 262_144, 524_288] {
-            let bytes: Vec<u8> = (0..length).map(|n: usize| (n * n >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..length).map(|n: usize| ((n * n) >> 3) as u8).collect();
             assert_eq!(inflate(&gzip(&bytes)), bytes, "gzip of {length}");
             assert_eq!(inflate(&zlib(&bytes)), bytes, "zlib of {length}");
         }
