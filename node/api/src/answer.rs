@@ -30,6 +30,8 @@ pub(crate) enum Caching {
     OnThisNode,
     /// May differ with the next block.
     Revalidate,
+    /// May differ with the next block, and seldom does: who has it already is told so.
+    WhileUnchanged,
 }
 
 /// An answer with status 200.
@@ -70,7 +72,7 @@ impl IntoResponse for Answer {
         let caching = match self.caching {
             Caching::Immutable => "public, max-age=31536000, immutable",
             Caching::OnThisNode => "public, max-age=300",
-            Caching::Revalidate => "no-cache",
+            Caching::Revalidate | Caching::WhileUnchanged => "no-cache",
         };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
         if let Some(etag) = etag {

@@ -8,11 +8,13 @@ use testamur_primitives::commitment::DocumentDigest;
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{EpochLink, ValidatorSet};
 use testamur_primitives::genesis::Genesis;
-use testamur_primitives::hash::{HeaderHash, RecordId, TreeHash};
+use testamur_primitives::hash::{AttachmentHash, HeaderHash, RecordId, TreeHash};
 use testamur_primitives::header::Header;
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
+use testamur_primitives::state::StateKey;
+use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, UnixTime};
 
 /// Why a read failed. "There is none" is no error: it is an `Option`.
@@ -90,6 +92,62 @@ pub trait Reader: Send + Sync + 'static {
 
     /// The `width` (1 to 256) entries of an entry bundle, each prefixed by its 16-bit length; none beyond the log's present size.
     fn entries(&self, index: u64, width: u16) -> ReadResult<Option<Vec<u8>>>;
+
+    /// The registries as of the newest block: DID documents, accreditations, schemas, status lists, dossiers. None
+    /// while only genesis is there, because nothing proves its state.
+    fn registry(&self) -> ReadResult<Option<Box<dyn Registry + '_>>>;
+}
+
+/// The registries at one moment (INV-READ-1): their values, what proves them, and the lists that are derived from them.
+pub trait Registry {
+    /// The newest decided header.
+    fn header(&self) -> &Header;
+
+    /// The newest value of a state key.
+    fn get(&self, key: &StateKey) -> ReadResult<Option<Vec<u8>>>;
+
+    /// Proves keys, present or absent, under the header's state root. The keys are in order, none twice.
+    fn evidence(&self, keys: &[StateKey]) -> ReadResult<Evidence>;
+
+    /// A page, from 1, of the objects of a kind that an index term names, in order of arrival. Not proven: a list that
+    /// leaves something out looks like any other.
+    fn objects(&self, kind: &str, term: &str, page: u64, size: usize) -> ReadResult<ObjectPage>;
+
+    /// An attachment that this node holds.
+    fn attachment(&self, sha256: &AttachmentHash) -> ReadResult<Option<Vec<u8>>>;
+
+    /// The first public entry (a plain digest in a `notarise` record) whose digest has this SHA-256.
+    fn timestamp(&self, sha256: &[u8; 32]) -> ReadResult<Option<Timestamp>>;
+
+    /// A page, from 1, of the public entries in log order, each digest once.
+    fn timestamps(&self, page: u64, size: usize) -> ReadResult<TimestampPage>;
+}
+
+/// Objects of a kind, by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// Their ids, as in state keys.
+    pub ids: Vec<String>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// A public entry and the record that holds it.
+#[derive(Debug, Clone)]
+pub struct Timestamp {
+    /// The record: a `notarise` of plain digests.
+    pub record: StoredRecord,
+    /// Place of the entry in the record.
+    pub entry: u32,
+}
+
+/// Public entries, by the SHA-256 of their digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimestampPage {
+    /// The SHA-256 of each digest.
+    pub ids: Vec<[u8; 32]>,
+    /// How many there are on all pages.
+    pub total: u64,
 }
 
 /// The newest decided header.
@@ -222,8 +280,9 @@ pub struct StoredEpoch {
 /// Hands records to the node.
 #[async_trait]
 pub trait Submitter: Send + Sync + 'static {
-    /// Checks a record and queues it. `Ok` means queued (or final already), never more.
-    async fn submit(&self, record: Bytes) -> Result<RecordId, SubmitError>;
+    /// Checks a record, with the attachment that it names, and queues both. `Ok` means queued (or final already), never
+    /// more.
+    async fn submit(&self, record: Bytes, attachment: Option<Bytes>) -> Result<RecordId, SubmitError>;
 
     /// Waits until a queued record is final on this node's disk; fails when it was dropped or refused after all.
     /// Ends only with an answer: the API bounds the wait, and dropping the future must be harmless.

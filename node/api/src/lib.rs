@@ -20,6 +20,7 @@ mod metrics;
 mod openapi;
 mod page;
 pub mod problem;
+mod registry;
 mod rejections;
 mod request;
 mod routes;

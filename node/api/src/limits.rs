@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, RECORD_BYTES_MAX};
+
 /// Connections at once: each costs at most about 150 KiB of buffers, so 1,024 of them stay well below 200 MiB.
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// Connections at once from one neighbourhood (IPv4 /24, IPv6 /48): a quarter of all, so that nobody takes all the places.
@@ -11,7 +13,7 @@ pub const CONNECTIONS_PER_PREFIX_MAX: usize = CONNECTIONS_MAX / 4;
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time from the first to the last byte of a request's headers, and of idling between requests (slowloris).
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for a request's body: 64 KiB on a 64 kbit/s line take 8 s.
+/// Time for a request's body: 64 KiB on a 64 kbit/s line take 8 s, the largest status list on a 512 kbit/s line 7 s.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time between two pieces of a body.
 pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,8 +33,11 @@ pub const HEADERS_MAX: usize = 64;
 pub const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
 /// Pause after a failed accept: descriptors come back when connections end.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Bytes of a body that any server reads unless told otherwise: a record and a little, so that its own rule can speak.
-pub const BODY_BYTES_MAX: u64 = 80 * 1024;
+/// Bytes of a submission in JSON: a record, an attachment in base64url, and the members around them.
+pub const SUBMISSION_BYTES_MAX: usize = RECORD_BYTES_MAX + ATTACHMENT_BYTES_MAX.div_ceil(3) * 4 + 1_024;
+/// Bytes of a body that any server reads unless told otherwise: the largest submission and a little, so that each route's
+/// own rule can speak.
+pub const BODY_BYTES_MAX: u64 = SUBMISSION_BYTES_MAX as u64 + 16 * 1024;
 /// Streams at once of an HTTP/2 connection: clients open 100 before they have heard of any limit (RFC 9113 §6.5.2).
 pub const H2_STREAMS_MAX: u32 = 128;
 /// Receive window of an HTTP/2 stream: one record.
@@ -65,3 +70,9 @@ pub const RETRY_AFTER_S: u32 = 2;
 pub const ANSWER_BYTES_IN_FLIGHT_MAX: usize = 256 * 1024 * 1024;
 /// From here on an answer counts as large: what is smaller is bounded by the number of connections.
 pub const LARGE_ANSWER_BYTES: u64 = 64 * 1024;
+/// State keys of one question for evidence: a chain's worth; more would be a copy of the state, one proof at a time.
+pub const STATE_KEYS_MAX: usize = 32;
+/// Objects that a list filtered by what holds now looks through: the DIDs that a ministry may control.
+pub const FILTERED_OBJECTS_MAX: u64 = 4_096;
+/// Status lists beside one trust chain: a revocation and a suspension list of two faculties.
+pub const CHAIN_LISTS_MAX: usize = 4;

@@ -15,6 +15,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use testamur_primitives::hash::RecordId;
+use testamur_primitives::state::evidence::Evidence;
 
 use crate::ledger::{ReadError, SubmitError};
 use crate::limits::RETRY_AFTER_S;
@@ -98,6 +99,7 @@ struct Content {
     detail: String,
     number: Option<u16>,
     record: Option<RecordId>,
+    evidence: Option<Evidence>,
     location: Option<String>,
     retry_after_s: Option<u32>,
     close: bool,
@@ -126,6 +128,10 @@ pub struct ProblemDetails {
     pub record: Option<String>,
     /// Id of the request, as in the X-Request-Id header and the server's log.
     pub request_id: String,
+    /// What proves that there is nothing, when a proof was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::schemas::EvidenceSchema>)]
+    pub evidence: Option<Evidence>,
 }
 
 impl Problem {
@@ -139,6 +145,7 @@ impl Problem {
             detail: detail.into(),
             number: None,
             record: None,
+            evidence: None,
             location: None,
             retry_after_s: wait.then_some(RETRY_AFTER_S),
             // What is left of an unread body must not be taken for the next request.
@@ -161,6 +168,20 @@ impl Problem {
     #[must_use]
     pub fn with_record(mut self, id: RecordId) -> Self {
         self.0.record = Some(id);
+        self
+    }
+
+    /// Says it in the words of an interface that has its own.
+    #[must_use]
+    pub fn with_title(mut self, title: &'static str) -> Self {
+        self.0.title = Cow::Borrowed(title);
+        self
+    }
+
+    /// Adds what proves that there is nothing.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: Option<Evidence>) -> Self {
+        self.0.evidence = evidence;
         self
     }
 
@@ -268,6 +289,7 @@ impl IntoResponse for Problem {
             number: content.number,
             record: content.record.map(|id| id.to_string()),
             request_id: RequestId::current().to_string(),
+            evidence: content.evidence,
         };
         let body = serde_json::to_vec(&details).expect("strings and numbers serialise");
         let mut response = Response::new(Body::from(body));

@@ -31,7 +31,7 @@ pub const RECORD_CODES: &[RejectionCode] = codes! {
     "record.key-not-of-author" 108 "kid is not a key id of iss.";
     "record.key" 109 "The key id cannot be used.";
     "record.signature" 110 "The signature does not verify, or alg does not belong to the key.";
-    "record.entry-count" 111 "A notarise record holds 1 to 512 entries.";
+    "record.entry-count" 111 "A notarise record holds 1 to 512 entries, a version of a dossier 1 to 64.";
     "record.entry-length" 112 "An entry does not have the length of its algorithm and form.";
     "record.batch-count" 113 "A batch counts 1 to 2^32 documents.";
     "record.wrong-network" 114 "The record was made for another network.";
@@ -65,7 +65,7 @@ mod tests {
             RecordError::KeyNotOfAuthor,
             RecordError::Key(DidError::BadKey),
             RecordError::Signature(KeyError::BadSignature),
-            RecordError::EntryCount(0),
+            RecordError::EntryCount { found: 0, most: 1 },
             RecordError::EntryLength { index: 0, found: 0, expected: 0 },
             RecordError::BatchCount,
             RecordError::WrongNetwork(GenesisHash::ZERO),

@@ -183,6 +183,54 @@ pub(crate) struct ReceiptSchema {
     digest: String,
 }
 
+/// What a read of the registries rests on: one header with its certificate, and the keys that were read with their
+/// values, or their absence, proven under the header's state root.
+#[derive(ToSchema)]
+#[schema(as = Evidence)]
+pub(crate) struct EvidenceSchema {
+    /// Format version: 1.
+    v: u8,
+    /// `testamur-evidence`.
+    r#type: String,
+    /// The network it claims.
+    network: ReceiptNetworkSchema,
+    /// Text of the header.
+    header: String,
+    /// The header's certificate, a signed note.
+    note: String,
+    /// The validators of the header's epoch.
+    validators: Vec<ValidatorSchema>,
+    /// The epochs from genesis to the header's.
+    epochs: Vec<EpochLinkSchema>,
+    /// The keys, in order, none twice.
+    state: Vec<ProvenKeySchema>,
+}
+
+/// A state key with its value, or none, and the proof.
+#[derive(ToSchema)]
+#[schema(as = ProvenKey)]
+pub(crate) struct ProvenKeySchema {
+    /// The key.
+    key: String,
+    /// The value's text; none when the key is absent.
+    value: Option<String>,
+    /// The proof.
+    proof: StateProofSchema,
+}
+
+/// A proof under a state root.
+#[derive(ToSchema)]
+#[schema(as = StateProof)]
+pub(crate) struct StateProofSchema {
+    /// Format version: 1.
+    v: u8,
+    /// What stands at the deepest place on the key's path; none when nothing does.
+    #[schema(value_type = Option<Object>)]
+    leaf: (),
+    /// The siblings on the way up, the deepest first.
+    siblings: Vec<String>,
+}
+
 /// The network a receipt claims.
 #[derive(ToSchema)]
 #[schema(as = ReceiptNetwork)]
@@ -219,6 +267,12 @@ pub(crate) struct GenesisSchema {
     approvals_required: u32,
     /// Who may write from the start.
     writers: Vec<String>,
+    /// Method name of the ledger's own DIDs; `ebsi` when absent.
+    did_method: Option<String>,
+    /// What absolute URLs in registries and status lists begin with; `https://` and the domain when absent.
+    public_base: Option<String>,
+    /// Days for which every node keeps the older versions of status lists; 90 when absent.
+    status_history_days: Option<u32>,
     /// The network that this one continues.
     #[schema(value_type = Option<Object>)]
     predecessor: (),

@@ -8,6 +8,7 @@ pub(crate) mod network;
 pub(crate) mod notarisations;
 pub(crate) mod proofs;
 pub(crate) mod records;
+pub(crate) mod registry;
 
 use axum::routing::{MethodRouter, get, post};
 
@@ -80,6 +81,39 @@ pub(crate) fn table() -> Vec<Route> {
         read("/log/checkpoint", get(log::checkpoint), &[NOT_FOUND, NOT_READY]),
         Route { documented: "/log/tile/{tile}", ..tile },
         read("/log/policy/{epoch}", get(log::policy), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/dids", get(registry::dids::list), &[NOT_READY]),
+        read("/v1/dids/{did}", get(registry::dids::one), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/dids/{did}/history", get(registry::dids::history), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/issuers", get(registry::issuers::list), &[NOT_READY]),
+        read("/v1/issuers/{did}", get(registry::issuers::one), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/accreditations", get(registry::issuers::accreditations), &[NOT_READY]),
+        read("/v1/accreditations/{attribute}", get(registry::issuers::accreditation), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/trust-chains", get(registry::chains::of_issuer), &[NOT_READY]),
+        read("/v1/trust-chains/{attribute}", get(registry::chains::of_accreditation), &[PATH, NOT_READY]),
+        read("/v1/schemas", get(registry::schemas::list), &[NOT_READY]),
+        read("/v1/schemas/{schema}", get(registry::schemas::one), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/status-lists", get(registry::status::list), &[NOT_READY]),
+        read("/v1/status-lists/{did}/{list}", get(registry::status::one), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/status-lists/{did}/{list}/bits", get(registry::status::bits), &[PATH, NOT_FOUND, NOT_READY]),
+        read(
+            "/v1/status-lists/{did}/{list}/status-list-2021",
+            get(registry::status::status_list_2021),
+            &[PATH, NOT_FOUND, NOT_READY],
+        ),
+        read(
+            "/v1/status-lists/{did}/{list}/bitstring",
+            get(registry::status::bitstring),
+            &[PATH, NOT_FOUND, NOT_READY],
+        ),
+        read(
+            "/v1/status-lists/{did}/{list}/token",
+            get(registry::status::token_status_list),
+            &[PATH, NOT_FOUND, NOT_READY],
+        ),
+        read("/v1/dossiers", get(registry::dossiers::list), &[NOT_READY]),
+        read("/v1/dossiers/{id}", get(registry::dossiers::one), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/state", get(registry::state::evidence), &[NOT_READY]),
+        read("/v1/attachments/{sha256}", get(registry::state::attachment), &[PATH, NOT_FOUND, NOT_READY]),
         read("/v1/openapi.json", get(documents::openapi), &[]),
         read("/docs", get(documents::docs), &[]),
     ]

@@ -17,6 +17,7 @@ fn readiness_has_reasons() {
         ),
         (NotReady::DiskLow { free_bytes: 1, needed_bytes: 2 }, "disk-low", "free some space"),
         (NotReady::Behind { heights: 12 }, "behind", "12 heights"),
+        (NotReady::Attachments { missing: 3 }, "attachments", "3 newest status lists"),
         (NotReady::NoQuorum { connected: 2, needed: 3 }, "no-quorum", "3 are needed"),
         (NotReady::Starting, "starting", "starting"),
     ];

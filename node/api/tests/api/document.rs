@@ -7,6 +7,7 @@ use testamur_primitives::record::Bytes;
 
 use crate::client::{get, get_as, request};
 use crate::node::TestNode;
+use crate::world::World;
 
 #[test]
 fn answers_are_as_the_document_says() {
@@ -52,6 +53,37 @@ fn answers_are_as_the_document_says() {
         assert_eq!(answer.status.to_string(), status, "{}", answer.text());
         let (_, content) = post[status]["content"].as_object().unwrap().iter().next().unwrap();
         conforms(&document, &content["schema"], &answer.json(), status);
+    }
+}
+
+#[test]
+fn answers_of_the_registries_are_as_the_document_says() {
+    let world = World::new();
+    world.publish_list(&[1]);
+    let dossier = world.open_dossier(&[[1; 32]]);
+    let document = get(world.node.address, "/v1/openapi.json").json();
+    let (did, attribute) = (&world.university.did, world.university.attribute());
+    let cases = [
+        ("/v1/dids", "/v1/dids?size=1".to_owned()),
+        ("/v1/dids/{did}", format!("/v1/dids/{did}?proof=true")),
+        ("/v1/dids/{did}/history", format!("/v1/dids/{did}/history")),
+        ("/v1/issuers", "/v1/issuers".to_owned()),
+        ("/v1/issuers/{did}", format!("/v1/issuers/{did}?proof=true")),
+        ("/v1/accreditations", "/v1/accreditations?type=ti".to_owned()),
+        ("/v1/accreditations/{attribute}", format!("/v1/accreditations/{attribute}?proof=true")),
+        ("/v1/trust-chains", format!("/v1/trust-chains?issuer={}", world.city.did)),
+        ("/v1/trust-chains/{attribute}", format!("/v1/trust-chains/{attribute}?list=revocation-1")),
+        ("/v1/schemas", "/v1/schemas".to_owned()),
+        ("/v1/schemas/{schema}", format!("/v1/schemas/{}?proof=true", world.schema)),
+        ("/v1/status-lists", format!("/v1/status-lists?issuer={did}")),
+        ("/v1/status-lists/{did}/{list}", format!("/v1/status-lists/{did}/revocation-1?proof=true")),
+        ("/v1/dossiers", "/v1/dossiers".to_owned()),
+        ("/v1/dossiers/{id}", format!("/v1/dossiers/{dossier}?proof=true")),
+        ("/v1/state", format!("/v1/state?key=did/{did}/head&key=did/{did}/9")),
+    ];
+    for (path, target) in cases {
+        let response = &document["paths"][path]["get"]["responses"]["200"];
+        conforms(&document, &response["content"]["application/json"]["schema"], &world.json(&target), &target);
     }
 }
 

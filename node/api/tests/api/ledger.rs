@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use testamur_api::ledger::{
     ConsistencyProof, EntryPosition, Finality, HistoryProof, Notarisation, Page, ReadError, ReadResult, Reader,
-    RecordQuery, StoredBlock, StoredCheckpoint, StoredEpoch, StoredRecord, SubmitError, Submitter, Tip,
+    RecordQuery, Registry, StoredBlock, StoredCheckpoint, StoredEpoch, StoredRecord, SubmitError, Submitter, Tip,
 };
 use testamur_primitives::checkpoint::{Checkpoint, cosignature_message};
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration, ValidatorSet};
 use testamur_primitives::genesis::{Genesis, GenesisValidator, Operator, Parameters, Possession, possession_message};
-use testamur_primitives::hash::{RecordId, StateRoot, TreeHash};
+use testamur_primitives::hash::{GenesisHash, RecordId, TreeHash};
 use testamur_primitives::header::{Header, HeaderRef};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::merkle::{self, MemoryTree, Nodes as _};
@@ -21,10 +21,16 @@ use testamur_primitives::note::{Note, SignatureLine};
 use testamur_primitives::receipt::{Algorithms, AuthorKey, Receipt, ReceiptNetwork};
 use testamur_primitives::record::{Act, Bytes as RecordBytes, Payload, Record};
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, Round, UnixTime};
+use testamur_registry::genesis_writes;
 use tokio::sync::Notify;
+
+use crate::registries::{Registries, Snapshot};
 
 /// Time of genesis; each block is a second later.
 pub(crate) const GENESIS_TIME: u64 = 1_800_000_000;
+
+/// What absolute URLs begin with.
+pub(crate) const PUBLIC_BASE: &str = "https://ledger.example";
 
 /// What the submitter does with a good record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +62,7 @@ pub(crate) struct MemoryLedger {
 }
 
 struct State {
+    registries: Registries,
     headers: Vec<Header>,
     notes: Vec<Note>,
     records: Vec<StoredRecord>,
@@ -125,14 +132,20 @@ impl MemoryLedger {
             operators: vec![Operator { did: did.clone(), name: "Operator".into(), country: "XX".into() }],
             approvals_required: 1,
             writers: vec![did],
+            did_method: None,
+            public_base: Some(PUBLIC_BASE.into()),
+            status_history_days: None,
             predecessor: None,
         };
         let bytes = testamur_primitives::codec::canonical(&genesis);
         let genesis = Genesis::from_json(&bytes).expect("a good genesis");
-        let header = genesis.header(StateRoot::ZERO);
+        let mut registries = Registries::default();
+        registries.write(&genesis_writes(&genesis));
+        let header = genesis.header(registries.root());
         let mut history = MemoryTree::default();
         history.append(merkle::leaf_hash(header.hash().as_bytes()));
         let state = State {
+            registries,
             headers: vec![header],
             notes: Vec::new(),
             records: Vec::new(),
@@ -191,11 +204,37 @@ impl MemoryLedger {
         Record::sign(&payload, &kid, &self.author).expect("a good record")
     }
 
-    /// Appends a certified block.
+    /// The network.
+    pub(crate) fn network(&self) -> GenesisHash {
+        self.genesis.hash()
+    }
+
+    /// Keeps bytes that a record names.
+    pub(crate) fn attach(&self, bytes: &[u8]) {
+        self.state().registries.attach(bytes);
+    }
+
+    /// Loses all of them.
+    pub(crate) fn lose_attachments(&self) {
+        self.state().registries.lose_attachments();
+    }
+
+    /// Looks at the state of the registries.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Registries) -> T) -> T {
+        look(&self.state().registries)
+    }
+
+    /// Appends a certified block, a second after the one before. The contracts must take its records.
     pub(crate) fn commit(&self, records: Vec<Record>) -> Height {
+        self.commit_after(1, records)
+    }
+
+    /// Appends a certified block some seconds after the one before.
+    pub(crate) fn commit_after(&self, seconds: u64, records: Vec<Record>) -> Height {
         let mut state = self.state();
         let parent = state.headers.last().expect("genesis").clone();
-        let (height, time) = (parent.height.next(), UnixTime(parent.time.0 + 1));
+        let (height, time) = (parent.height.next(), UnixTime(parent.time.0 + seconds));
+        let state_root = state.registries.execute(self.genesis.hash(), height, time, &records);
         for record in records {
             let index = LogIndex(state.records.len() as u64);
             state.log.append(record.leaf_hash());
@@ -211,6 +250,7 @@ impl MemoryLedger {
             history_root: state.history.root(height.0).expect("all earlier headers"),
             log_size,
             log_root: state.log.root(log_size.0).expect("all records"),
+            state_root,
             epoch_header: HeaderRef { height: Height(0), hash: state.headers[0].hash() },
             proposer: self.set.validators()[0].address,
             ..parent
@@ -297,7 +337,7 @@ impl Reader for MemoryLedger {
             note: state.notes[height.0 as usize - 1].to_string(),
             validators: self.set.as_ref().clone(),
             epochs: Vec::new(),
-            author: AuthorKey { jwk: self.author.public_key().to_jwk() },
+            author: AuthorKey { jwk: self.author.public_key().to_jwk(), state: None },
             opening: None,
             anchors: Vec::new(),
             algorithms: Algorithms::default(),
@@ -422,11 +462,25 @@ impl Reader for MemoryLedger {
             bundle
         }))
     }
+
+    fn registry(&self) -> ReadResult<Option<Box<dyn Registry + '_>>> {
+        let state = self.readable()?;
+        let height = Height(state.headers.len() as u64 - 1);
+        let Some(checkpoint) = state.checkpoint(height, &self.set) else { return Ok(None) };
+        Ok(Some(Box::new(Snapshot {
+            registries: state.registries.clone(),
+            network: ReceiptNetwork { genesis: self.genesis.hash(), origin: self.origin() },
+            header: checkpoint.header,
+            note: checkpoint.note,
+            validators: self.set.as_ref().clone(),
+            records: state.records.clone(),
+        })))
+    }
 }
 
 #[async_trait::async_trait]
 impl Submitter for MemoryLedger {
-    async fn submit(&self, record: Bytes) -> Result<RecordId, SubmitError> {
+    async fn submit(&self, record: Bytes, attachment: Option<Bytes>) -> Result<RecordId, SubmitError> {
         let mode = self.state().mode;
         match mode {
             Mode::Busy => {

@@ -11,5 +11,8 @@ mod ledger;
 mod log;
 mod node;
 mod reads;
+mod registries;
+mod registry;
 mod submit;
 mod tls;
+mod world;
