@@ -104,6 +104,10 @@ pub const STATUS_ENTRIES_MIN: u64 = 131_072;
 pub const ATTACHMENT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a block's attachments together: they travel with the proposal, within what gossip carries.
 pub const BLOCK_ATTACHMENTS_BYTES_MAX: usize = 1024 * 1024;
+/// Attachments of a block: as many of the smallest status lists (16 KiB) as fit its attachments' bytes.
+pub const BLOCK_ATTACHMENTS_MAX: usize = 64;
+/// Bytes of a block with its attachments, as they travel: the two bounds above and the lengths before each.
+pub const VALUE_BYTES_MAX: usize = BLOCK_BYTES_MAX + BLOCK_ATTACHMENTS_BYTES_MAX + 4 * (BLOCK_ATTACHMENTS_MAX + 1);
 /// Owners of a dossier, past ones included.
 pub const DOSSIER_OWNERS_MAX: usize = 16;
 /// Hashes of one version of a dossier.
