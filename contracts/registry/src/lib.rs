@@ -26,6 +26,7 @@ pub mod dossiers;
 pub mod execute;
 mod genesis;
 pub mod governance;
+pub mod index;
 pub mod issuers;
 pub mod limits;
 pub mod network;
