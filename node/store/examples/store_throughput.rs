@@ -46,11 +46,12 @@ fn busy(directory: &Path, blocks: u64) {
             ledger.validate(proposed.block.header(), records).expect("validate").expect("valid")
         });
         let (value_id, bytes) = (block.value_id(), block.bytes().clone());
+        let bytes = testamur_primitives::block::encode_value(&bytes, &[[0u8; 0]; 0]).into();
         let stored = Undecided { round: Round(0), proposer, value_id, bytes };
         timed(&mut undecided, || ledger.put_undecided(height, &stored).expect("put"));
         let certificate = network.certificate(&block);
         let log_signature = network.log_signature(&certificate, 0);
-        timed(&mut commit, || ledger.commit(&block, &certificate, Some(&log_signature)).expect("commit"));
+        timed(&mut commit, || ledger.commit(&block, &certificate, Some(&log_signature), &[]).expect("commit"));
     }
     let records = blocks * RECORDS;
     println!("{blocks} blocks of {RECORDS} records:");

@@ -131,7 +131,11 @@ impl View<'_> {
             match execution.apply(record) {
                 Ok(_) => {}
                 Err(ApplyError::Rejected(rejection)) => {
-                    return Ok(Err(InvalidBlock::Record { index, id: record.record().id(), rejection }));
+                    return Ok(Err(InvalidBlock::Record {
+                        index,
+                        id: record.record().id(),
+                        rejection: Box::new(rejection),
+                    }));
                 }
                 Err(ApplyError::State(error)) => return Err(error.into()),
             }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use testamur_primitives::block::push_entry;
 use testamur_primitives::codec::canonical;
 use testamur_primitives::commitment::Form;
@@ -19,9 +20,11 @@ use testamur_primitives::units::{Epoch, Height, LogIndex};
 use testamur_registry::tree::{EMPTY_ROOT, TreeUpdate, update};
 use testamur_registry::{WriteSet, genesis_writes};
 
+use crate::attachments;
 use crate::block::PreparedBlock;
 use crate::db::{Batch, Snapshot};
 use crate::error::StoreError;
+use crate::index::{self, TimestampAppender};
 use crate::limits::ENTRIES_ROW_BYTES;
 use crate::reads;
 use crate::schema::{Column, Meta, Tree, author_key, digest_key, reference_key, reference_value, time_key};
@@ -35,6 +38,7 @@ pub(crate) fn put_block(
     view: &View<'_>,
     block: &PreparedBlock,
     certificate: &Note,
+    given: &[Bytes],
     batch: &mut Batch<'_>,
 ) -> Result<Tip, StoreError> {
     let tip = &*view.tip;
@@ -42,7 +46,7 @@ pub(crate) fn put_block(
     let in_memory = |what: &str| StoreError::damaged(format!("block {} in memory", header.height), what);
 
     let mut log = TreeAppender::new(&view.snapshot, Tree::Log, tip.log.clone());
-    put_records(block, &mut log, batch)?;
+    put_records(&view.snapshot, block, &mut log, batch)?;
     let log = log.write(batch)?;
     if log.size() != header.log_size.0 || log.root() != header.log_root {
         return Err(in_memory("its records do not lead to the log root that was voted on"));
@@ -50,7 +54,9 @@ pub(crate) fn put_block(
     if block.tree.root != header.state_root {
         return Err(in_memory("its state root is not the header's"));
     }
-    state::put(batch, &block.writes, &block.tree);
+    state::put(batch, header.height, &block.writes, &block.tree);
+    index::put_objects(&view.snapshot, &block.writes, batch)?;
+    attachments::put(view, block, given, batch)?;
     let hash = header.hash();
     if hash != block.hash {
         return Err(in_memory("its header has another hash than was voted on"));
@@ -70,7 +76,8 @@ pub(crate) fn put_block(
 /// Adds height 0 to a batch.
 pub(crate) fn put_genesis(snapshot: &Snapshot<'_>, genesis: &Genesis, batch: &mut Batch<'_>) -> Result<(), StoreError> {
     let (header, writes, tree) = genesis_block(snapshot, genesis)?;
-    state::put(batch, &writes, &tree);
+    state::put(batch, Height(0), &writes, &tree);
+    index::put_objects(snapshot, &writes, batch)?;
     put_epoch(batch, Epoch(0), Height(0), &canonical(&genesis.validator_set()));
     put_header(snapshot, &header, Frontier::new(), batch)?;
     Ok(())
@@ -106,8 +113,14 @@ fn put_header(
     history.write(batch)
 }
 
-fn put_records(block: &PreparedBlock, log: &mut TreeAppender<'_>, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+fn put_records(
+    snapshot: &Snapshot<'_>,
+    block: &PreparedBlock,
+    log: &mut TreeAppender<'_>,
+    batch: &mut Batch<'_>,
+) -> Result<(), StoreError> {
     let (height, first) = (block.header.height, block.first_index);
+    let mut timestamps = TimestampAppender::new(snapshot);
     let mut rows = EntryRows::new(height, first);
     for (offset, record) in block.records.iter().enumerate() {
         let record = record.record();
@@ -118,6 +131,7 @@ fn put_records(block: &PreparedBlock, log: &mut TreeAppender<'_>, batch: &mut Ba
         log.append(leaf)?;
         batch.put(Column::Ids, id.as_bytes(), &index.0.to_be_bytes());
         put_record_indexes(record, index, block.header.time.0, batch);
+        timestamps.add(record, index, batch)?;
     }
     rows.flush(batch);
     for (author, (index, offsets)) in author_rows(first, block.records.iter().map(|r| r.record().author())) {

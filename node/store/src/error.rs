@@ -173,6 +173,6 @@ pub enum InvalidBlock {
         /// The record.
         id: RecordId,
         /// Why not.
-        rejection: Rejection,
+        rejection: Box<Rejection>,
     },
 }

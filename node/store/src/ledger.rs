@@ -17,8 +17,9 @@ use testamur_registry::CheckedRecord;
 
 use crate::block::{PreparedBlock, Proposed};
 use crate::commit;
-use crate::db::{Access, Database, NodeIdentity};
+use crate::db::{Access, Batch, Database, NodeIdentity};
 use crate::error::{InvalidBlock, StoreError};
+use crate::evidence::Frames;
 use crate::freespace;
 use crate::health::Health;
 use crate::limits::UNDECIDED_BLOCKS_MAX;
@@ -38,6 +39,7 @@ pub struct Ledger {
     tip: RwLock<Arc<Tip>>,
     writer: Mutex<()>,
     proven: ProvenValues,
+    frames: Frames,
 }
 
 /// How a ledger is opened.
@@ -58,7 +60,7 @@ pub struct Undecided {
     pub proposer: Address,
     /// What it is voted on by.
     pub value_id: ValueId,
-    /// The block's encoding.
+    /// The block as it travelled, attachments beside it (`testamur_primitives::block::encode_value`).
     pub bytes: Bytes,
 }
 
@@ -99,6 +101,7 @@ impl Ledger {
             tip,
             writer: Mutex::new(()),
             proven: ProvenValues::default(),
+            frames: Frames::default(),
         })
     }
 
@@ -153,7 +156,8 @@ impl Ledger {
                 Arc::new(Tip::load(&snapshot)?.ok_or_else(|| StoreError::damaged("tip", "the row is missing"))?)
             };
             let (genesis, origin) = (&*self.genesis, &self.origin);
-            Ok(View { snapshot, health: &self.health, genesis, origin, tip, proven: &self.proven })
+            let (proven, frames) = (&self.proven, &self.frames);
+            Ok(View { snapshot, health: &self.health, genesis, origin, tip, proven, frames })
         })
     }
 
@@ -179,7 +183,8 @@ impl Ledger {
         self.health.guard(|| Ok(view.validate(header, records)?.map(Arc::new)))
     }
 
-    /// Makes a block final: one atomic write, on disk when this returns.
+    /// Makes a block final: one atomic write, on disk when this returns. Of `attachments`, those that its records name
+    /// are stored with it; the block is final without them too.
     ///
     /// INV-STORE-4: the first certificate stored for a height stays. Committing the same block again changes nothing;
     /// committing another block with a valid certificate for a final height is a fork, and closes the store.
@@ -188,6 +193,7 @@ impl Ledger {
         block: &PreparedBlock,
         certificate: &Note,
         log_signature: Option<&SignatureLine>,
+        attachments: &[Bytes],
     ) -> Result<Arc<Tip>, StoreError> {
         let _writer = self.lock_writer()?;
         let view = self.view()?;
@@ -204,7 +210,7 @@ impl Ledger {
             }
             let note = self.freeze(&block.header, certificate, log_signature, &tip.validators)?;
             let mut batch = self.database.batch();
-            let next = Arc::new(commit::put_block(&view, block, &note, &mut batch)?);
+            let next = Arc::new(commit::put_block(&view, block, &note, attachments, &mut batch)?);
             // A crash before this line's end leaves the old tip, and the block is decided again or synced. From its end on
             // the block is final here, whatever happens.
             self.database.write(batch)?;
@@ -247,6 +253,16 @@ impl Ledger {
         self.database.compact()
     }
 
+    /// A batch for a holder of the writer's lock.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        self.database.batch()
+    }
+
+    /// Writes such a batch: on disk when this returns.
+    pub(crate) fn write(&self, batch: Batch<'_>) -> Result<(), StoreError> {
+        self.database.write(batch)
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) fn database(&self) -> &Database {
         &self.database
@@ -272,7 +288,7 @@ impl Ledger {
         rows.collect()
     }
 
-    fn lock_writer(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
         self.writer.lock().map_err(|_| StoreError::Closed { reason: "a thread panicked while it wrote".into() })
     }
 

@@ -24,13 +24,16 @@
 //! ```
 
 mod admit;
+mod attachments;
 mod block;
 mod check;
 mod commit;
 mod db;
 mod error;
+mod evidence;
 mod freespace;
 mod health;
+mod index;
 mod ledger;
 pub mod limits;
 mod proven;
@@ -52,6 +55,7 @@ pub use db::NodeIdentity;
 pub use error::{InvalidBlock, StoreError};
 pub use freespace::free_bytes;
 pub use health::Health;
+pub use index::{ObjectPage, Timestamp, TimestampPage};
 pub use ledger::{Ledger, Options, Undecided, Usage};
 pub use reads::{StoredHeader, StoredRecord};
 pub use scrub::ScrubPosition;

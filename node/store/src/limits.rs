@@ -28,6 +28,8 @@ pub const HISTORY_TILE_LEVELS: u8 = 4;
 pub const SCRUB_STEP_RECORDS: u64 = 512;
 /// Empty blocks that one step of the background scrub re-reads: their certificates cost most.
 pub const SCRUB_STEP_BLOCKS: u64 = 32;
+/// Ended uses of attachments that one block lets go of: more wait for the next block.
+pub const ATTACHMENTS_PRUNED_MAX: usize = 64;
 /// State rows that one step of the background scrub proves against the tip.
 pub const SCRUB_STEP_STATE_ROWS: usize = 64;
 /// Findings that a check reports one by one; beyond, it counts them.

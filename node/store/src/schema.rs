@@ -7,17 +7,26 @@
 //! | `certificates` | height 8 | signed note ‖ seal 8 | the seal |
 //! | `entries` | index of the first entry 8 | height 8 ‖ entries, each length 2 ‖ bytes | leaf hashes in `tiles` |
 //! | `tiles` | tree 1 ‖ level 1 ‖ tile 8 | 32-byte hashes of nodes, leftmost first | the root of a header |
-//! | `state-keys` | state key, text | – | the state root |
+//! | `state-keys` | state key, text | height that wrote its newest value 8 ‖ seal 8 | the seal, the state root |
 //! | `state-nodes` | node key | node ‖ seal 8 | the seal, the state root |
 //! | `state-values` | key hash 32 ‖ version 8 | value ‖ seal 8 | the seal, the state root |
 //! | `state-stale` | version 8 ‖ node key | – | – |
 //! | `ids` | record id 32 | index 8 | the record |
 //! | `references` | first 16 of SHA-256(author ‖ 0 ‖ jti) | index 8 ‖ block time 8 | the record |
 //! | `digests` | algorithm 1 ‖ digest 32–64 ‖ index 8 ‖ entry 2 | – | the record |
+//! | `timestamps` | SHA-256 of a public digest 32 | index 8 ‖ entry 2 of its first place | the record |
+//! | `timestamp-order` | number 8 | SHA-256 of a public digest 32 | `timestamps` |
+//! | `objects` | kind ‖ 0 ‖ term ‖ 0 ‖ number 8 | object id ‖ seal 8 | the seal |
+//! | `object-ids` | kind ‖ 0 ‖ term ‖ 0 ‖ object id | number 8 ‖ seal 8 | the seal |
 //! | `authors` | author ‖ 0 ‖ index of the first record 8 | offsets from it, 2 each ‖ seal 8 | the seal, the records |
 //! | `times` | block time 8 ‖ height 8 | – | the header |
 //! | `epochs` | epoch 8 | first height 8 ‖ JCS of the validators ‖ seal 8 | the seal |
-//! | `undecided` | height 8 ‖ round 4 ‖ value id 80 | block ‖ seal 8 | the seal |
+//! | `undecided` | height 8 ‖ round 4 ‖ value id 80 | proposer 32 ‖ value's bytes ‖ seal 8 | the seal |
+//! | `attachments` | SHA-256 32 | bytes | the key |
+//! | `attachment-uses` | SHA-256 32 ‖ list ‖ 0 ‖ version 8 | height 8 ‖ time of the version after it 8, if there is one ‖ seal 8 | the seal |
+//! | `attachment-ends` | time of the version after 8 ‖ key of the use | – | – |
+//! | `attachment-blocks` | height 8 ‖ key of the use | – | – |
+//! | `attachments-missing` | SHA-256 32 | bytes of the attachment 8 ‖ seal 8 | the seal |
 //!
 //! A seal is the first 8 bytes of SHA-256(column ‖ 0 ‖ key ‖ value): RocksDB's checksums cover the disk, the seal also
 //! covers memory on the way there and back. Columns without a seal are checked against the log's own hashes.
@@ -30,11 +39,12 @@ use testamur_primitives::checkpoint::ValueId;
 use testamur_primitives::codec::sha256;
 use testamur_primitives::commitment::DocumentDigest;
 use testamur_primitives::did::Did;
+use testamur_primitives::hash::AttachmentHash;
 use testamur_primitives::record::Reference;
 use testamur_primitives::units::{Height, LogIndex, Round, UnixTime};
 
 /// Version of this layout; another one refuses to open.
-pub(crate) const LAYOUT: u32 = 1;
+pub(crate) const LAYOUT: u32 = 2;
 
 /// Keys of the `default` column: what the store knows of itself.
 ///
@@ -72,10 +82,19 @@ pub(crate) enum Column {
     Times,
     Epochs,
     Undecided,
+    Timestamps,
+    TimestampOrder,
+    Objects,
+    ObjectIds,
+    Attachments,
+    AttachmentUses,
+    AttachmentEnds,
+    AttachmentBlocks,
+    AttachmentsMissing,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Meta,
         Self::Headers,
         Self::Certificates,
@@ -92,6 +111,15 @@ impl Column {
         Self::Times,
         Self::Epochs,
         Self::Undecided,
+        Self::Timestamps,
+        Self::TimestampOrder,
+        Self::Objects,
+        Self::ObjectIds,
+        Self::Attachments,
+        Self::AttachmentUses,
+        Self::AttachmentEnds,
+        Self::AttachmentBlocks,
+        Self::AttachmentsMissing,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -112,6 +140,15 @@ impl Column {
             Self::Times => "times",
             Self::Epochs => "epochs",
             Self::Undecided => "undecided",
+            Self::Timestamps => "timestamps",
+            Self::TimestampOrder => "timestamp-order",
+            Self::Objects => "objects",
+            Self::ObjectIds => "object-ids",
+            Self::Attachments => "attachments",
+            Self::AttachmentUses => "attachment-uses",
+            Self::AttachmentEnds => "attachment-ends",
+            Self::AttachmentBlocks => "attachment-blocks",
+            Self::AttachmentsMissing => "attachments-missing",
         }
     }
 
@@ -119,18 +156,38 @@ impl Column {
     pub(crate) const fn is_sealed(self) -> bool {
         matches!(
             self,
-            Self::Certificates | Self::StateNodes | Self::StateValues | Self::Authors | Self::Epochs | Self::Undecided
+            Self::Certificates
+                | Self::StateKeys
+                | Self::StateNodes
+                | Self::StateValues
+                | Self::Authors
+                | Self::Epochs
+                | Self::Undecided
+                | Self::Objects
+                | Self::ObjectIds
+                | Self::AttachmentUses
+                | Self::AttachmentsMissing
         )
     }
 
     /// Whether the column grows with every record.
     pub(crate) const fn is_busy(self) -> bool {
-        matches!(self, Self::Entries | Self::Ids | Self::References | Self::Digests | Self::Tiles | Self::Undecided)
+        matches!(
+            self,
+            Self::Entries
+                | Self::Ids
+                | Self::References
+                | Self::Digests
+                | Self::Tiles
+                | Self::Undecided
+                | Self::Timestamps
+                | Self::TimestampOrder
+        )
     }
 
     /// Whether keys are hashes: looked up one by one, mostly absent, not worth compressing.
     pub(crate) const fn is_hashed(self) -> bool {
-        matches!(self, Self::Ids | Self::References | Self::Digests)
+        matches!(self, Self::Ids | Self::References | Self::Digests | Self::Timestamps)
     }
 }
 
@@ -194,6 +251,34 @@ pub(crate) fn digest_prefix(digest: &DocumentDigest) -> Vec<u8> {
 /// `algorithm 1 ‖ digest ‖ index 8 ‖ entry 2`.
 pub(crate) fn digest_key(algorithm: u8, digest: &[u8], index: LogIndex, entry: u16) -> Vec<u8> {
     [&[algorithm], digest, &index.0.to_be_bytes(), &entry.to_be_bytes()].concat()
+}
+
+/// SHA-256 of a public digest: the name that EBSI's timestamp interface gives it.
+pub(crate) fn timestamp_key(digest: &[u8]) -> [u8; 32] {
+    sha256(&[digest])
+}
+
+/// `index 8 ‖ entry 2`.
+pub(crate) fn timestamp_value(index: LogIndex, entry: u16) -> [u8; 10] {
+    let mut value = [0; 10];
+    value[..8].copy_from_slice(&index.0.to_be_bytes());
+    value[8..].copy_from_slice(&entry.to_be_bytes());
+    value
+}
+
+/// `kind ‖ 0 ‖ term ‖ 0`: the prefix of a list's rows.
+pub(crate) fn term_prefix(kind: &str, term: &str) -> Vec<u8> {
+    [kind.as_bytes(), &[0], term.as_bytes(), &[0]].concat()
+}
+
+/// `SHA-256 32 ‖ list ‖ 0 ‖ version 8`.
+pub(crate) fn attachment_use_key(sha256: &AttachmentHash, list: &str, version: u64) -> Vec<u8> {
+    [sha256.as_bytes(), list.as_bytes(), &[0], &version.to_be_bytes()].concat()
+}
+
+/// `time 8 ‖ key of the use`.
+pub(crate) fn attachment_end_key(time: UnixTime, usage: &[u8]) -> Vec<u8> {
+    [&time.0.to_be_bytes(), usage].concat()
 }
 
 /// First 16 bytes of SHA-256(author ‖ 0 ‖ jti). Two of one's own references may be made to collide with 2^64 work,

@@ -5,17 +5,24 @@
 //! that was never right) is for `testamur check`.
 
 use testamur_primitives::checkpoint::verify_certificate;
+use testamur_primitives::codec::{CodecError, from_canonical};
 use testamur_primitives::hash::HeaderHash;
 use testamur_primitives::merkle;
+use testamur_primitives::status::StatusEntry;
 use testamur_primitives::units::{Height, LogIndex};
-use testamur_registry::StateKey;
+use testamur_registry::index::{object_id, terms};
+use testamur_registry::{StateKey, StateReader};
 
+use crate::attachments::held;
 use crate::commit::for_each_index_row;
 use crate::error::StoreError;
+use crate::index::{ObjectRow, public_digests, timestamp};
 use crate::ledger::Ledger;
 use crate::limits::{LOG_TILE_LEVELS, SCRUB_STEP_BLOCKS, SCRUB_STEP_RECORDS, SCRUB_STEP_STATE_ROWS};
 use crate::reads::{self, StoredHeader};
-use crate::schema::{Column, Tree, author_key, author_prefix, last_number, place, time_key};
+use crate::schema::{
+    Column, Tree, author_key, author_prefix, last_number, number, place, term_prefix, time_key, timestamp_key,
+};
 use crate::tree::StoredNodes;
 use crate::view::View;
 
@@ -120,6 +127,12 @@ fn scrub_records(view: &View<'_>, header: &StoredHeader, from: LogIndex, to: Log
             }
         });
         missing.map_or(Ok(()), Err)?;
+        for (_, digest) in public_digests(&record) {
+            let key = timestamp_key(digest);
+            if timestamp(&view.snapshot, &key)?.is_none() {
+                return Err(StoreError::damaged(place(Column::Timestamps, &key), "the row is missing"));
+            }
+        }
         let author = record.author();
         let row = view.snapshot.floor(Column::Authors, &author_prefix(author), &author_key(author, index))?;
         let listed = row.is_some_and(|(key, offsets)| {
@@ -166,7 +179,7 @@ fn scrub_state(view: &View<'_>, position: &mut ScrubPosition) -> Result<(), Stor
     let last = position.state.take().unwrap_or_default();
     let (mut read, mut reached) = (0, None);
     for row in view.snapshot.scan(Column::StateKeys, &[], last.as_bytes()) {
-        let (key, _) = row?;
+        let (key, version) = row?;
         if *key == *last.as_bytes() {
             continue;
         }
@@ -178,10 +191,47 @@ fn scrub_state(view: &View<'_>, position: &mut ScrubPosition) -> Result<(), Stor
         let damaged = |what: String| StoreError::damaged(place(Column::StateKeys, &key), what);
         let text = std::str::from_utf8(&key).map_err(|_| damaged("malformed key".into()))?;
         let state_key: StateKey = text.parse().map_err(|error| damaged(format!("{error}")))?;
-        if view.prove_state(&state_key)?.value.is_none() {
+        let Some(value) = view.prove_state(&state_key)?.value else {
             return Err(damaged("the state root commits to no such key".into()));
+        };
+        if StateReader::get(&view.snapshot, &state_key)?.as_ref() != Some(&value) {
+            let height = number(&version).unwrap_or_default();
+            return Err(damaged(format!("height {height}, which it names, did not write the newest value")));
         }
+        scrub_lists(view, &state_key, &value)?;
+        scrub_attachment(view, &state_key, &value)?;
         reached = Some(text.to_owned());
+    }
+    Ok(())
+}
+
+/// The newest bits of a list are held, whole, or known to be missing.
+fn scrub_attachment(view: &View<'_>, key: &StateKey, value: &[u8]) -> Result<(), StoreError> {
+    if !key.as_str().starts_with("status/") || !key.as_str().ends_with("/head") {
+        return Ok(());
+    }
+    let malformed = |error: CodecError| StoreError::damaged(format!("state {key}"), error.to_string());
+    let entry: StatusEntry = from_canonical(value).map_err(malformed)?;
+    let attachment = entry.status.sha256;
+    let missing = || view.snapshot.get(Column::AttachmentsMissing, attachment.as_bytes());
+    if held(&view.snapshot, &attachment)?.is_none() && missing()?.is_none() {
+        return Err(StoreError::damaged(place(Column::Attachments, attachment.as_bytes()), "the row is missing"));
+    }
+    Ok(())
+}
+
+/// A value's object stands in every list that it should stand in.
+fn scrub_lists(view: &View<'_>, key: &StateKey, value: &[u8]) -> Result<(), StoreError> {
+    let malformed = |error| StoreError::damaged(format!("state {key}"), format!("the value cannot be listed: {error}"));
+    for term in terms(key, value).map_err(malformed)? {
+        let prefix = term_prefix(term.kind, &term.term);
+        let mut row = ObjectRow { prefix, id: object_id(key).to_owned(), ordinal: 0 };
+        let ordinal = view.snapshot.get(Column::ObjectIds, &row.id_key())?.as_deref().and_then(number);
+        let damaged = |column, key: &[u8]| StoreError::damaged(place(column, key), "the object is not listed");
+        row.ordinal = ordinal.ok_or_else(|| damaged(Column::ObjectIds, &row.id_key()))?;
+        if view.snapshot.get(Column::Objects, &row.key())?.as_deref() != Some(row.id.as_bytes()) {
+            return Err(damaged(Column::Objects, &row.key()));
+        }
     }
     Ok(())
 }

@@ -3,18 +3,25 @@
 //! Blocks are executed on values proven under the parent's state root (`TreeState`), so that what a disk or memory has
 //! changed is never executed on. Other reads take the newest value and believe its seal: twenty times cheaper.
 
+use testamur_primitives::units::Height;
 use testamur_registry::tree::{TreeError, TreeStore, TreeUpdate};
 use testamur_registry::{StateError, StateKey, StateReader, WriteSet};
 
 use crate::db::{Batch, Snapshot};
 use crate::error::StoreError;
-use crate::schema::{Column, state_stale_key, state_value_key};
+use crate::schema::{Column, number, place, state_stale_key, state_value_key};
 
 impl StateReader for Snapshot<'_> {
     type Error = StoreError;
 
+    /// The newest value, by two point reads: `state-keys` says which height wrote it.
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StoreError> {
-        self.value(&key.hash(), u64::MAX)
+        let text = key.as_str().as_bytes();
+        let Some(row) = Snapshot::get(self, Column::StateKeys, text)? else { return Ok(None) };
+        let damaged = |what| StoreError::damaged(place(Column::StateKeys, text), what);
+        let version = number(&row).filter(|_| row.len() == 8).ok_or_else(|| damaged("malformed row"))?;
+        let value = Snapshot::get(self, Column::StateValues, &state_value_key(&key.hash(), version))?;
+        value.map(Some).ok_or_else(|| damaged("the value that it names is missing"))
     }
 }
 
@@ -32,9 +39,9 @@ impl TreeStore for Snapshot<'_> {
 }
 
 /// Adds a height's writes to a batch.
-pub(crate) fn put(batch: &mut Batch<'_>, writes: &WriteSet, tree: &TreeUpdate) {
+pub(crate) fn put(batch: &mut Batch<'_>, height: Height, writes: &WriteSet, tree: &TreeUpdate) {
     for (key, _) in writes.iter() {
-        batch.put(Column::StateKeys, key.as_str().as_bytes(), &[]);
+        batch.put(Column::StateKeys, key.as_str().as_bytes(), &height.0.to_be_bytes());
     }
     for (key, node) in &tree.nodes {
         batch.put(Column::StateNodes, key, node);

@@ -1,11 +1,15 @@
 //! A network with known keys, blocks with real certificates, and damage on purpose: for tests and benchmarks only.
 
+mod issuer;
+
+pub use issuer::TestIssuer;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use testamur_primitives::checkpoint::{Checkpoint, cosignature_message};
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
-use testamur_primitives::did::Did;
+use testamur_primitives::did::{Did, DidUrl};
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration};
 use testamur_primitives::genesis::{Genesis, GenesisValidator, Operator, Parameters, Possession, possession_message};
 use testamur_primitives::hash::{Address, RecordId};
@@ -121,6 +125,9 @@ impl TestNetwork {
             }],
             approvals_required: 1,
             writers: writers.iter().map(|w| Did::key(&w.public_key())).collect(),
+            did_method: None,
+            public_base: None,
+            status_history_days: None,
             predecessor: None,
         };
         let json = testamur_primitives::codec::canonical(&genesis);
@@ -144,17 +151,25 @@ impl TestNetwork {
     /// # Panics
     /// When the act is malformed.
     pub fn record(&self, key: &SigningKey, jti: &str, time: UnixTime, act: Act) -> Arc<CheckedRecord> {
-        let did = Did::key(&key.public_key());
+        let kid = Did::key(&key.public_key()).key_id().expect("did:key");
+        self.record_as(&kid, key, jti, time, act)
+    }
+
+    /// A signed and checked act of the author that a key id names.
+    ///
+    /// # Panics
+    /// When the act is malformed.
+    pub fn record_as(&self, kid: &DidUrl, key: &SigningKey, jti: &str, time: UnixTime, act: Act) -> Arc<CheckedRecord> {
         let payload = Payload {
             v: 1,
             net: self.genesis.hash(),
-            iss: did.clone(),
+            iss: kid.did(),
             jti: jti.parse().expect("a reference"),
             iat: time,
             exp: UnixTime(time.0 + 3_600),
             act,
         };
-        let record = Record::sign(&payload, &did.key_id().expect("did:key"), key).expect("a valid record");
+        let record = Record::sign(&payload, kid, key).expect("a valid record");
         Arc::new(check_stateless(record).expect("just signed"))
     }
 
@@ -199,12 +214,26 @@ impl TestNetwork {
     /// # Panics
     /// When a step fails or a record is refused.
     pub fn commit(&self, ledger: &Ledger, time: UnixTime, records: &[Arc<CheckedRecord>]) -> Arc<Tip> {
+        self.commit_with(ledger, time, records, &[])
+    }
+
+    /// As [`TestNetwork::commit`], with attachments.
+    ///
+    /// # Panics
+    /// When a step fails or a record is refused.
+    pub fn commit_with(
+        &self,
+        ledger: &Ledger,
+        time: UnixTime,
+        records: &[Arc<CheckedRecord>],
+        attachments: &[bytes::Bytes],
+    ) -> Arc<Tip> {
         let proposed = ledger.propose(self.validators[0].address, time, records).expect("propose");
         assert_eq!(proposed.rejected, Vec::new(), "a record was refused");
         assert_eq!(proposed.block.records().len(), records.len(), "a record did not fit");
         let certificate = self.certificate(&proposed.block);
         let log_signature = self.log_signature(&certificate, 0);
-        ledger.commit(&proposed.block, &certificate, Some(&log_signature)).expect("commit")
+        ledger.commit(&proposed.block, &certificate, Some(&log_signature), attachments).expect("commit")
     }
 
     /// Commits a chain of `blocks` blocks of `records` records each, ten seconds apart; returns the records' ids.

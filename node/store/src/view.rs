@@ -18,6 +18,7 @@ use testamur_registry::{StateKey, StateReader};
 
 use crate::db::Snapshot;
 use crate::error::StoreError;
+use crate::evidence::Frames;
 use crate::health::Health;
 use crate::limits::{LOG_TILE_LEVELS, PAGE_ITEMS_MAX};
 use crate::proven::ProvenValues;
@@ -84,6 +85,8 @@ pub struct StoredCheckpoint {
 pub struct DecidedBlock {
     /// The block's encoding.
     pub bytes: Vec<u8>,
+    /// Those attachments of its records that this node holds.
+    pub attachments: Vec<Vec<u8>>,
     /// Its certificate as this node froze it.
     pub certificate: Note,
     /// The set that decided it.
@@ -135,6 +138,7 @@ pub struct View<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) tip: Arc<Tip>,
     pub(crate) proven: &'a ProvenValues,
+    pub(crate) frames: &'a Frames,
 }
 
 impl std::fmt::Debug for View<'_> {
@@ -229,7 +233,8 @@ impl View<'_> {
                 return Ok(None);
             };
             let bytes = reads::block_bytes(&self.snapshot, &header)?;
-            Ok(Some(DecidedBlock { bytes, certificate: note, validators }))
+            let attachments = self.attachments_of(height)?;
+            Ok(Some(DecidedBlock { bytes, attachments, certificate: note, validators }))
         })
     }
 

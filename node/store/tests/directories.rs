@@ -214,7 +214,7 @@ fn an_older_backup_catches_up() {
         let records = block.records.into_iter();
         let records = records.map(|r| std::sync::Arc::new(testamur_registry::check_stateless(r).unwrap())).collect();
         let prepared = restored.validate(&block.header, records).unwrap().unwrap();
-        restored.commit(&prepared, &decided.certificate, None).unwrap();
+        restored.commit(&prepared, &decided.certificate, None, &[]).unwrap();
     }
     assert_eq!(*restored.tip(), *ledger.tip());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testamur_primitives::block::{Block, split_entry};
+use testamur_primitives::block::{Block, encode_value, split_entry};
 use testamur_primitives::checkpoint::verify_certificate;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
 use testamur_primitives::did::Did;
@@ -76,7 +76,7 @@ fn another_node_follows_from_blocks_and_certificates_alone() {
         let block = Block::decode(&decided.bytes).unwrap();
         let prepared = behind.validate(&block.header, checked(&block)).unwrap().expect("valid");
         assert_eq!(&prepared.bytes()[..], decided.bytes);
-        behind.commit(&prepared, &decided.certificate, None).unwrap();
+        behind.commit(&prepared, &decided.certificate, None, &[]).unwrap();
     }
     assert_eq!(*ahead.tip(), *behind.tip());
     assert!(ahead.view().unwrap().decided(Height(6)).unwrap().is_none());
@@ -205,21 +205,21 @@ fn only_a_quorum_commits_and_the_first_certificate_stays() {
     let block = ledger.propose(network.validators[0].address, time, &[]).unwrap().block;
 
     let two = network.certificate_of(&block, 0, &[0, 1]);
-    assert!(matches!(ledger.commit(&block, &two, None), Err(StoreError::Certificate(_))));
+    assert!(matches!(ledger.commit(&block, &two, None, &[]), Err(StoreError::Certificate(_))));
     let mut mixed = network.certificate_of(&block, 0, &[0, 1]);
     mixed.signatures.extend(network.certificate_of(&block, 1, &[2]).signatures);
     assert!(
-        matches!(ledger.commit(&block, &mixed, None), Err(StoreError::Certificate(_))),
+        matches!(ledger.commit(&block, &mixed, None, &[]), Err(StoreError::Certificate(_))),
         "two rounds are no decision"
     );
     let first = network.certificate_of(&block, 3, &[3, 1, 0]);
     let other_body = network.log_signature(&two, 0);
-    assert!(matches!(ledger.commit(&block, &first, Some(&other_body)), Err(StoreError::LogSignature)));
+    assert!(matches!(ledger.commit(&block, &first, Some(&other_body), &[]), Err(StoreError::LogSignature)));
     assert_eq!(ledger.tip().height(), Height(0), "a refused certificate changes nothing and closes nothing");
 
-    ledger.commit(&block, &first, Some(&network.log_signature(&first, 0))).unwrap();
+    ledger.commit(&block, &first, Some(&network.log_signature(&first, 0)), &[]).unwrap();
     // INV-STORE-4: the same block with another quorum's certificate changes nothing.
-    ledger.commit(&block, &network.certificate_of(&block, 0, &[0, 1, 2]), None).unwrap();
+    ledger.commit(&block, &network.certificate_of(&block, 0, &[0, 1, 2]), None, &[]).unwrap();
     let stored = ledger.view().unwrap().checkpoint(Height(1)).unwrap().unwrap();
     assert_eq!(stored.note.text, first.text);
     let names: Vec<_> = stored.note.signatures.iter().map(|line| line.name.clone()).collect();
@@ -244,16 +244,16 @@ fn a_fork_closes_the_store() {
     let time = UnixTime(GENESIS_TIME.0 + 10);
     let one = ledger.propose(network.validators[0].address, time, &[]).unwrap().block;
     let two = ledger.propose(network.validators[1].address, time, &[]).unwrap().block;
-    ledger.commit(&one, &network.certificate(&one), None).unwrap();
+    ledger.commit(&one, &network.certificate(&one), None, &[]).unwrap();
     let unsigned = network.certificate_of(&two, 0, &[0]);
-    assert!(matches!(ledger.commit(&two, &unsigned, None), Err(StoreError::Certificate(_))));
-    let error = ledger.commit(&two, &network.certificate(&two), None).unwrap_err();
+    assert!(matches!(ledger.commit(&two, &unsigned, None, &[]), Err(StoreError::Certificate(_))));
+    let error = ledger.commit(&two, &network.certificate(&two), None, &[]).unwrap_err();
     assert!(matches!(error, StoreError::Fork { height: Height(1), .. }) && error.is_fatal(), "{error}");
     assert!(reasons.try_recv().unwrap().contains("fork"));
     for refused in [ledger.view().map(|_| ()), ledger.undecided(Height(2)).map(|_| ())] {
         assert!(matches!(refused, Err(StoreError::Closed { .. })));
     }
-    assert!(matches!(ledger.commit(&one, &network.certificate(&one), None), Err(StoreError::Closed { .. })));
+    assert!(matches!(ledger.commit(&one, &network.certificate(&one), None, &[]), Err(StoreError::Closed { .. })));
 }
 
 #[test]
@@ -264,7 +264,8 @@ fn undecided_blocks_survive_a_restart_and_go_with_the_commit() {
     let make = |ledger: &Ledger, round, proposer: usize| {
         let block = ledger.propose(network.validators[proposer].address, time, &[]).unwrap().block;
         let proposer = network.validators[proposer].address;
-        (Undecided { round: Round(round), proposer, value_id: block.value_id(), bytes: block.bytes().clone() }, block)
+        let bytes = encode_value(block.bytes(), &[[0u8; 0]; 0]).into();
+        (Undecided { round: Round(round), proposer, value_id: block.value_id(), bytes }, block)
     };
     let (zero, block) = make(&ledger, 0, 0);
     let (one, _) = make(&ledger, 1, 1);
@@ -276,7 +277,7 @@ fn undecided_blocks_survive_a_restart_and_go_with_the_commit() {
     assert_clean(directory.path(), &network);
     let ledger = network.open(directory.path(), 0).unwrap();
     assert_eq!(ledger.undecided(Height(1)).unwrap(), [zero, one]);
-    ledger.commit(&block, &network.certificate(&block), None).unwrap();
+    ledger.commit(&block, &network.certificate(&block), None, &[]).unwrap();
     assert_eq!(ledger.undecided(Height(1)).unwrap(), []);
     drop(ledger);
     assert_clean(directory.path(), &network);

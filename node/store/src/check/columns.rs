@@ -9,6 +9,7 @@ use testamur_primitives::units::{Height, LogIndex};
 use crate::check::CheckReport;
 use crate::db::Snapshot;
 use crate::error::StoreError;
+use crate::index::timestamp;
 use crate::reads;
 use crate::schema::{Column, digest_key, last_number, number, place, time_key};
 
@@ -77,6 +78,9 @@ fn name_extra(
                 None => false,
             },
             Column::Digests => digest_row_is_right(snapshot, &key),
+            Column::Timestamps => <[u8; 32]>::try_from(&key[..])
+                .is_ok_and(|key| timestamp(snapshot, &key).is_ok_and(|found| found.is_some())),
+            Column::TimestampOrder => snapshot.get(Column::Timestamps, &value).is_ok_and(|row| row.is_some()),
             _ => true,
         };
         if !explained {

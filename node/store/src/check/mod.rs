@@ -10,12 +10,13 @@
 mod columns;
 mod log;
 mod replay;
+mod uses;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use testamur_primitives::block::Block;
+use testamur_primitives::block::{Block, split_value};
 use testamur_primitives::checkpoint::{ValueId, verify_certificate};
 use testamur_primitives::codec::canonical;
 use testamur_primitives::epoch::ValidatorSet;
@@ -32,9 +33,13 @@ use crate::block::difference;
 use crate::commit::for_each_index_row;
 use crate::db::{Access, Database, NodeIdentity, Snapshot};
 use crate::error::StoreError;
+use crate::index::{public_digests, timestamp};
 use crate::limits::FINDINGS_MAX;
 use crate::reads::{self, StoredHeader};
-use crate::schema::{Column, LAYOUT, Meta, Tree, author_key, last_number, number, place, reference_key, time_key};
+use crate::schema::{
+    Column, LAYOUT, Meta, Tree, author_key, last_number, number, place, reference_key, time_key, timestamp_key,
+    timestamp_value,
+};
 use crate::tip::Tip;
 use crate::view::author_rows;
 use crate::window::in_window;
@@ -163,6 +168,8 @@ struct Check<'s> {
     /// None once a block could not be executed: the state after it is not known.
     replay: Option<Replay>,
     counts: Counts,
+    /// Public digests met so far, each once.
+    timestamps: u64,
 }
 
 impl<'s> Check<'s> {
@@ -187,6 +194,7 @@ impl<'s> Check<'s> {
             entries: EntryWalk::new(snapshot),
             replay: Some(Replay::default()),
             counts: Counts::default(),
+            timestamps: 0,
         })
     }
 
@@ -300,6 +308,10 @@ impl<'s> Check<'s> {
             }
         }
         let authors = parsed.iter().flatten().map(Record::author);
+        if parsed.iter().any(Option::is_none) {
+            self.counts.lose(Column::Timestamps);
+            self.counts.lose(Column::TimestampOrder);
+        }
         if parsed.iter().all(Option::is_some) {
             for (author, (index, offsets)) in author_rows(first, authors) {
                 self.expect(Column::Authors, &author_key(author, index), &offsets)?;
@@ -334,6 +346,32 @@ impl<'s> Check<'s> {
             } else {
                 self.expect(column, &key, &value)?;
             }
+        }
+        for (entry, digest) in public_digests(record) {
+            self.timestamp_row(&timestamp_key(digest), index, entry)?;
+        }
+        Ok(())
+    }
+
+    /// A public digest's row names its first place; every place looks at it, so the first one does.
+    fn timestamp_row(&mut self, key: &[u8; 32], index: LogIndex, entry: u16) -> Result<(), StoreError> {
+        let row = self.snapshot.get(Column::Timestamps, key);
+        let Some(row) = self.report.note(row)? else { return Ok(()) };
+        let here = timestamp_value(index, entry);
+        match row {
+            None => self.report.add(place(Column::Timestamps, key), "the row is missing"),
+            Some(row) if row == here => {
+                self.counts.add(Column::Timestamps, 1);
+                let ordinal = self.timestamps.to_be_bytes();
+                self.timestamps += 1;
+                self.expect(Column::TimestampOrder, &ordinal, key)?;
+            }
+            // Both are big-endian numbers of fixed length.
+            Some(row) if row.len() == here.len() && row[..] < here[..] => {
+                let first = timestamp(self.snapshot, key);
+                self.report.note(first)?;
+            }
+            Some(_) => self.report.add(place(Column::Timestamps, key), "it does not name the digest's first place"),
         }
         Ok(())
     }
@@ -386,6 +424,7 @@ impl<'s> Check<'s> {
             }
         };
         let root = replay.apply(header.height, &writes, self.snapshot, &mut self.counts, &mut self.report)?;
+        replay.use_attachments(self.genesis, header, &records)?;
         let (log_size, log_root) = (LogSize(self.log.size()), self.log.frontier().root());
         let expected = parent.next_header(header.time, header.proposer, log_size, log_root, root);
         // After a wrong state root every later one is wrong as well: the first is the finding.
@@ -404,9 +443,7 @@ impl<'s> Check<'s> {
         match self.replay.take() {
             Some(replay) => replay.finish(self.snapshot, &mut self.counts, &mut self.report)?,
             None => {
-                for column in [Column::StateKeys, Column::StateNodes, Column::StateValues, Column::StateStale] {
-                    self.counts.lose(column);
-                }
+                DERIVED_FROM_STATE.into_iter().for_each(|column| self.counts.lose(column));
             }
         }
         self.undecided()?;
@@ -423,7 +460,7 @@ impl<'s> Check<'s> {
                 self.report.add(at, "it is not of the next height");
                 continue;
             }
-            let block = value.get(32..).map(Block::decode);
+            let block = value.get(32..).map(|value| split_value(value).and_then(|(block, _)| Block::decode(block)));
             let value_id: Option<[u8; ValueId::BYTES]> = key.get(12..).and_then(|id| id.try_into().ok());
             match (block, value_id) {
                 (Some(Ok(block)), Some(id)) if block.header.value_id().to_bytes() == id => {}
@@ -433,6 +470,21 @@ impl<'s> Check<'s> {
         Ok(())
     }
 }
+
+/// Columns of which nothing is known once a block could not be executed.
+const DERIVED_FROM_STATE: [Column; 11] = [
+    Column::StateKeys,
+    Column::StateNodes,
+    Column::StateValues,
+    Column::StateStale,
+    Column::Objects,
+    Column::ObjectIds,
+    Column::Attachments,
+    Column::AttachmentUses,
+    Column::AttachmentEnds,
+    Column::AttachmentBlocks,
+    Column::AttachmentsMissing,
+];
 
 /// Verifies the signatures of a block's records on all processors.
 fn verify_signatures(records: Vec<Option<Record>>) -> Vec<Option<Result<CheckedRecord, String>>> {

@@ -1,9 +1,10 @@
 //! The state machine once more, on a state in memory.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
 
 use testamur_primitives::did::Did;
+use testamur_primitives::genesis::Genesis;
 use testamur_primitives::hash::{RecordId, StateRoot};
 use testamur_primitives::header::Header;
 use testamur_primitives::record::Reference;
@@ -13,8 +14,10 @@ use testamur_registry::{ApplyError, BlockContext, CheckedRecord, Execution, Repl
 
 use crate::check::CheckReport;
 use crate::check::columns::Counts;
+use crate::check::uses::Uses;
 use crate::db::Snapshot;
 use crate::error::StoreError;
+use crate::index::{Lists, object_rows};
 use crate::schema::{Column, place, reference_key, state_stale_key, state_value_key};
 use crate::window::in_window;
 
@@ -22,6 +25,10 @@ use crate::window::in_window;
 #[derive(Default)]
 pub(crate) struct Replay {
     state: BTreeMap<StateKey, Vec<u8>>,
+    /// The height that wrote each key's newest value.
+    heights: BTreeMap<StateKey, Height>,
+    lists: MemoryLists,
+    uses: Uses,
     nodes: Nodes,
     root: Option<StateRoot>,
     window: MemoryWindow,
@@ -40,6 +47,23 @@ impl TreeStore for Nodes {
     /// Updating a tree reads no values.
     fn value(&self, _: &[u8; 32], _: u64) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(None)
+    }
+}
+
+/// The lists of objects so far.
+#[derive(Default)]
+struct MemoryLists {
+    ids: BTreeSet<Vec<u8>>,
+    totals: BTreeMap<Vec<u8>, u64>,
+}
+
+impl Lists for MemoryLists {
+    fn holds(&self, id_key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.ids.contains(id_key))
+    }
+
+    fn total(&self, prefix: &[u8]) -> Result<u64, StoreError> {
+        Ok(self.totals.get(prefix).copied().unwrap_or(0))
     }
 }
 
@@ -106,6 +130,13 @@ impl Replay {
         for (since, key) in &tree.stale {
             expect(Column::StateStale, &state_stale_key(*since, key), &[])?;
         }
+        for row in object_rows(&self.lists, writes)? {
+            expect(Column::Objects, &row.key(), row.id.as_bytes())?;
+            expect(Column::ObjectIds, &row.id_key(), &row.ordinal.to_be_bytes())?;
+            self.lists.ids.insert(row.id_key());
+            self.lists.totals.insert(row.prefix, row.ordinal + 1);
+        }
+        self.heights.extend(writes.iter().map(|(key, _)| (key.clone(), height)));
         self.nodes.0.extend(tree.nodes);
         for (_, key) in &tree.stale {
             self.nodes.0.remove(key);
@@ -115,21 +146,34 @@ impl Replay {
         Ok(tree.root)
     }
 
-    /// Compares the list of keys.
+    /// What a block, whose writes were applied, changes in the uses of attachments.
+    pub(crate) fn use_attachments(
+        &mut self,
+        genesis: &Genesis,
+        header: &Header,
+        records: &[&CheckedRecord],
+    ) -> Result<(), StoreError> {
+        self.uses.apply(genesis, header, records, &self.state)
+    }
+
+    /// Compares the list of keys, and the attachments.
     pub(crate) fn finish(
         self,
         snapshot: &Snapshot<'_>,
         counts: &mut Counts,
         report: &mut CheckReport,
     ) -> Result<(), StoreError> {
-        for key in self.state.keys() {
+        for (key, height) in &self.heights {
             counts.add(Column::StateKeys, 1);
             let row = snapshot.get(Column::StateKeys, key.as_str().as_bytes());
-            if report.note(row)? == Some(None) {
-                report.add(place(Column::StateKeys, key.as_str().as_bytes()), "the row is missing");
-            }
+            let what = match report.note(row)? {
+                Some(None) => "the row is missing",
+                Some(Some(row)) if row != height.0.to_be_bytes() => "it names another height than the newest value's",
+                _ => continue,
+            };
+            report.add(place(Column::StateKeys, key.as_str().as_bytes()), what);
         }
-        Ok(())
+        self.uses.finish(snapshot, counts, report)
     }
 }
 
