@@ -6,11 +6,12 @@
 use serde_json::{Map, Value, json};
 use testamur_primitives::codec::{self, base64url};
 use testamur_primitives::did::Did;
-use testamur_primitives::hash::{AttributeId, SchemaId};
+use testamur_primitives::hash::AttributeId;
 use testamur_primitives::identity;
 use testamur_primitives::issuers::IssuerType;
 use testamur_primitives::issuers::accreditation::{CredentialKind, Scope};
 use testamur_primitives::key::SigningKey;
+use testamur_primitives::schemas::multibase;
 use testamur_primitives::units::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -45,11 +46,6 @@ impl Addresses {
     pub fn schema(&self, id: &str) -> String {
         format!("{}/trusted-schemas-registry/v3/schemas/{id}", self.0)
     }
-}
-
-/// A schema's id as EBSI spells it: `z` and base58btc.
-pub fn multibase(id: SchemaId) -> String {
-    format!("z{}", bs58::encode(id.as_bytes()).into_string())
 }
 
 /// From when to when a credential holds.
@@ -254,6 +250,7 @@ fn fresh_urn() -> Result<String, BatchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testamur_primitives::hash::SchemaId;
     use testamur_primitives::issuers::accreditation::{Accreditation, parse_schema_id, specific_types};
 
     fn scope(schema: SchemaId, types: &[&str], jurisdictions: &[&str]) -> Scope {

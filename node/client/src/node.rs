@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use testamur_primitives::codec;
 use testamur_primitives::hash::{AttachmentHash, GenesisHash, RecordId, TreeHash};
 use testamur_primitives::limits::{
@@ -186,14 +187,46 @@ impl Node {
     pub async fn state(&self, keys: &[StateKey]) -> Result<Evidence, ClientError> {
         // A state key holds no character that a query would have to escape.
         let query: Vec<_> = keys.iter().map(|key| format!("key={key}")).collect();
-        self.evidence(&format!("v1/state?{}", query.join("&"))).await
+        self.registry(&format!("v1/state?{}", query.join("&"))).await
     }
 
-    /// The evidence behind a read of a registry, not verified: `path` is one of those that answer with a proof.
+    /// The evidence inside the answer of one of the routes that prove what they say; not verified. The rest of such an
+    /// answer is the node's own reading of it, and not looked at here.
     pub async fn evidence(&self, path: &str) -> Result<Evidence, ClientError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            evidence: Evidence,
+        }
+        let answer: Answer = self.registry(path).await?;
+        Ok(answer.evidence)
+    }
+
+    /// Ids in a node's list of objects, at most `most` of them. Lists are a node's word: nothing proves them whole.
+    pub async fn list(&self, path: &str, most: usize) -> Result<Vec<String>, ClientError> {
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Item>,
+            next: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            id: String,
+        }
+        let (mut ids, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next.filter(|_| ids.len() < most) {
+            let page: Page = self.registry(path.trim_start_matches('/')).await?;
+            // A node that answers with empty pages for ever must end, too.
+            next = page.next.filter(|_| !page.items.is_empty());
+            ids.extend(page.items.into_iter().map(|item| item.id));
+        }
+        ids.truncate(most);
+        Ok(ids)
+    }
+
+    async fn registry<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.server.get(path).header(ACCEPT, "application/json");
         let answer = self.server.success(request, REQUEST_TIMEOUT, EVIDENCE_BYTES_MAX).await?;
-        codec::from_strict(&answer.body).map_err(|error| self.server.unexpected(error.to_string()))
+        self.server.json(&answer)
     }
 
     /// The bits of a status list by their digest, not verified; `None` when the node does not hold them.

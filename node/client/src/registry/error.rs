@@ -32,7 +32,9 @@ pub enum Fault {
         key: StateKey,
     },
     /// It answers with a state from before one that this client has seen proven.
-    #[error("{server} answers with the state of block {height}, though block {seen} is known: it is behind, or hides what came since")]
+    #[error(
+        "{server} answers with the state of block {height}, though block {seen} is known: it is behind, or hides what came since"
+    )]
     Behind {
         /// Which node.
         server: String,
@@ -95,10 +97,7 @@ impl Fault {
 
     /// Whether the node answered, and what it answered cannot be honest and up to date.
     pub fn is_suspect(&self) -> bool {
-        matches!(
-            self,
-            Self::Evidence { .. } | Self::Omitted { .. } | Self::Behind { .. } | Self::Attachment { .. }
-        )
+        matches!(self, Self::Evidence { .. } | Self::Omitted { .. } | Self::Behind { .. } | Self::Attachment { .. })
     }
 }
 

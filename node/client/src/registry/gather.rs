@@ -15,14 +15,23 @@ use crate::node::Node;
 pub(super) async fn gather<T>(
     registry: &Registry,
     node: &Node,
+    bundle: Option<&str>,
     first: &[StateKey],
     read: &impl Fn(&ProvenState) -> Read<T>,
 ) -> Result<Proven<T>, Fault> {
+    assert!(bundle.is_some() || !first.is_empty(), "a read begins with a bundle or a key");
     let server = || node.name().to_owned();
     // Keys that the read is known to need; those not asked for yet, under the header at hand.
-    let mut known: BTreeSet<StateKey> = first.iter().cloned().collect();
+    let mut known: BTreeSet<StateKey> = BTreeSet::new();
+    let mut gathered: Option<Evidence> = match bundle {
+        // It is a short cut: a node that does not have it still answers about keys.
+        Some(path) => node.evidence(path).await.ok(),
+        None => None,
+    };
+    if gathered.is_none() {
+        known.extend(first.iter().cloned());
+    }
     let mut missing: Vec<StateKey> = known.iter().cloned().collect();
-    let mut gathered: Option<Evidence> = None;
     let mut restarts = 0;
     loop {
         while !missing.is_empty() {
@@ -48,7 +57,7 @@ pub(super) async fn gather<T>(
                 }
             }
         }
-        let Some(evidence) = &gathered else { return Err(Fault::TooMany { server: server(), most: 0 }) };
+        let evidence = gathered.as_ref().expect("a read begins with a bundle or a key");
         let state = check(registry, node, evidence)?;
         match read(&state) {
             Ok(value) => {

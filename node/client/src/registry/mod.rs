@@ -22,8 +22,8 @@ use testamur_primitives::issuers::chain::{self, ChainRefusal, TrustChain};
 use testamur_primitives::issuers::{self, AttributeEntry};
 use testamur_primitives::record::{Record, Reference};
 use testamur_primitives::schemas::{self, SchemaEntry};
-use testamur_primitives::state::StateError;
 use testamur_primitives::state::evidence::{Evidence, NotProven, ProvenState};
+use testamur_primitives::state::{StateError, StateKey};
 use testamur_primitives::status::{self, StatusEntry};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::{Height, UnixTime};
@@ -193,11 +193,7 @@ impl Registry {
     }
 
     /// A chain of accreditations to its Root TAO, every signature checked here, or why it does not hold.
-    pub async fn chain(
-        &self,
-        of: &ChainOf,
-        at: At,
-    ) -> Result<Proven<Result<TrustChain, ChainRefusal>>, RegistryError> {
+    pub async fn chain(&self, of: &ChainOf, at: At) -> Result<Proven<Result<TrustChain, ChainRefusal>>, RegistryError> {
         let first = match of {
             ChainOf::Attribute(id) => issuers::keys::attribute(*id).head(),
             ChainOf::Issuer { did, .. } => issuers::keys::issuer(did).head(),
@@ -206,7 +202,7 @@ impl Registry {
             ChainOf::Attribute(id) => chain::trust_chain(state, *id, at.resolve(state)),
             ChainOf::Issuer { did, scope } => chain::accredited(state, did, scope.as_ref(), at.resolve(state)),
         };
-        self.read(&[first], read).await
+        self.read_bundle(Some(&bundle(of, at)), &[first], read).await
     }
 
     /// A schema's newest revision, or one by its number.
@@ -256,18 +252,43 @@ impl Registry {
         Err(RegistryError(faults))
     }
 
-    /// Any read over proven state. `first` are keys that it surely needs; it is repeated until every key that it asks
+    /// Accreditations that a DID has given, as the first node that answers lists them: a node's word, not proven. Each is
+    /// then read with its proof.
+    pub async fn accreditations_by(&self, accreditor: &Did, most: usize) -> Result<Vec<AttributeId>, RegistryError> {
+        let path = format!("v1/accreditations?accreditor={accreditor}&size={}", most.min(100));
+        let mut faults = Vec::new();
+        for (_, node) in self.nodes.in_order() {
+            match node.list(&path, most).await {
+                Ok(ids) => return Ok(ids.iter().filter_map(|id| id.parse().ok()).collect()),
+                Err(error) => faults.push(Arc::new(Fault::Client(error))),
+            }
+        }
+        Err(RegistryError(faults))
+    }
+
+    /// Any read over proven state. `first` are keys that it surely needs, at least one; it is repeated until every key that it asks
     /// for was proven, all under one header.
     pub async fn read<T>(
         &self,
-        first: &[testamur_primitives::state::StateKey],
+        first: &[StateKey],
+        read: impl Fn(&ProvenState) -> Read<T>,
+    ) -> Result<Proven<T>, RegistryError> {
+        self.read_bundle(None, first, read).await
+    }
+
+    /// As [`Registry::read`], beginning with the evidence of a route that answers many keys at once. A node that does not
+    /// have it there is asked for the keys one after another.
+    pub async fn read_bundle<T>(
+        &self,
+        bundle: Option<&str>,
+        first: &[StateKey],
         read: impl Fn(&ProvenState) -> Read<T>,
     ) -> Result<Proven<T>, RegistryError> {
         let deadline = Instant::now() + BEHIND_TIMEOUT;
         loop {
             let mut faults = Vec::new();
             for (place, node) in self.nodes.in_order() {
-                match gather::gather(self, node, first, &read).await {
+                match gather::gather(self, node, bundle, first, &read).await {
                     Ok(mut proven) => {
                         self.nodes.prefer(place);
                         self.saw(proven.header.height);
@@ -312,6 +333,31 @@ impl Registry {
             reason: format!("it is of network {}, not of {}", network.genesis, self.trust.network()),
         })
     }
+}
+
+/// The route that answers with all that a chain rests on.
+fn bundle(of: &ChainOf, at: At) -> String {
+    let mut query = Vec::new();
+    let place = match of {
+        ChainOf::Attribute(id) => format!("/{id}"),
+        ChainOf::Issuer { did, scope } => {
+            query.push(format!("issuer={did}"));
+            // A node walks every accreditation until one allows the scope; asked without it, it may stop earlier. What is
+            // missing then is asked for by key.
+            if let Some(scope) = scope {
+                let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+                let types: Vec<_> = scope.types.iter().map(String::as_str).filter(|text| plain(text)).collect();
+                query.push(format!("schema={}", scope.schema));
+                query.push(format!("type={}", types.join(",")));
+            }
+            String::new()
+        }
+    };
+    if let At::Time(time) = at {
+        query.push(format!("at={time}"));
+    }
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    format!("v1/trust-chains{place}{query}")
 }
 
 /// The values of an evidence by key, for those who show them.
