@@ -246,11 +246,17 @@ impl World {
         self.ledger.one(time, &record)
     }
 
-    /// What becomes of a proposal of the one operator.
+    /// What becomes of a proposal of operator 0, approved by as many others as it needs.
     pub fn govern(&mut self, time: u64, change: Change) -> Result<Outcome, &'static str> {
-        let governance_version = governance::governance(&self.ledger.state).expect("sound").version;
-        let act = Act::Propose { change, governance_version, expires: UnixTime(time + 86_400) };
-        self.by_did_key(&key("operator", 0), time, act)
+        let now = governance::governance(&self.ledger.state).expect("sound");
+        let act = Act::Propose { change, governance_version: now.version, expires: UnixTime(time + 86_400) };
+        self.records += 1;
+        let proposal = self.ledger.record(&key("operator", 0), &format!("w{}", self.records), time, act);
+        let mut outcome = self.ledger.one(time, &proposal)?;
+        for number in 1..now.approvals_required {
+            outcome = self.by_did_key(&key("operator", number), time, super::approve(&proposal, now.version))?;
+        }
+        Ok(outcome)
     }
 
     /// A document now.
