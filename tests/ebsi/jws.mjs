@@ -1,6 +1,6 @@
 // Keys, identifiers and signatures, with `jose` and Node alone.
-import { createHash, createPrivateKey, randomBytes, sign } from "node:crypto";
-import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from "jose";
+import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { CompactSign, calculateJwkThumbprint, importJWK } from "jose";
 
 const ALGORITHMS = { "P-256": "ES256", "P-384": "ES384", secp256k1: "ES256K", Ed25519: "EdDSA" };
 const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
@@ -34,11 +34,15 @@ export function publicJwk({ crv, kty, x, y }) {
 /** RFC 7638 thumbprint: the part of a key id after `#`. */
 export const thumbprint = (jwk) => calculateJwkThumbprint(publicJwk(jwk));
 
-/** A new P-256 key. */
-export async function newKey() {
-  const { privateKey } = await generateKeyPair("ES256", { extractable: true });
-  const { d, ...key } = await exportJWK(privateKey);
-  return { ...publicJwk(key), d };
+/** A new private JWK for ES256, ES256K or EdDSA. */
+export function newKey(alg = "ES256") {
+  const curve = {
+    ES256: ["ec", { namedCurve: "P-256" }],
+    ES256K: ["ec", { namedCurve: "secp256k1" }],
+    EdDSA: ["ed25519"],
+  }[alg];
+  if (!curve) throw new Error(`ES256, ES256K and EdDSA are known, not ${alg}`);
+  return generateKeyPairSync(...curve).privateKey.export({ format: "jwk" });
 }
 
 /** A new did:ebsi of a legal entity: `z` and base58btc of 0x01 and 16 random bytes. */

@@ -1,17 +1,17 @@
 // Tries on a ledger what EBSI's library would accept (library.test.mjs), and more, and expects each to be refused by name.
 // Prints one JSON line for each; exit code 0 if all were. Leaves one trusted issuer behind.
 //
-//   node refused.mjs BASE ACCREDITOR.json       the file of a TAO, as for onboard.mjs
+//   node refused.mjs BASE ACCREDITOR       a TAO, as for onboard.mjs
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { decodeJwt } from "jose";
 import { accreditation, attributeUrl, authorisationToOnboard, signCredential } from "./credentials.mjs";
+import { credentialSigner, ledgerSigner, load } from "./issuer.mjs";
 import { newDid, newKey, publicJwk, thumbprint } from "./jws.mjs";
 import { get, network, submit } from "./node.mjs";
 
-const [base, file] = process.argv.slice(2);
-if (!file) {
-  console.error("use: refused.mjs BASE ACCREDITOR.json");
+const [base, path] = process.argv.slice(2);
+if (!path) {
+  console.error("use: refused.mjs BASE ACCREDITOR");
   process.exit(2);
 }
 const { publicBase } = await network(base);
@@ -20,12 +20,12 @@ const date = (time) => new Date(time * 1000).toISOString().replace(".000Z", "Z")
 
 /** Somebody with one key for everything. */
 async function somebody() {
-  const [did, privateJwk] = [newDid(), await newKey()];
+  const [did, privateJwk] = [newDid(), newKey()];
   return { did, privateJwk, kid: `${did}#${await thumbprint(privateJwk)}` };
 }
-const kidOf = async (did, key) => ({ did, kid: `${did}#${await thumbprint(key)}`, privateJwk: key });
-const { did, ledgerKey, credentialKey, attribute: parent } = JSON.parse(readFileSync(file, "utf8"));
-const [tao, taoCredentials] = [await kidOf(did, ledgerKey), await kidOf(did, credentialKey)];
+const accreditor = await load(path);
+const { did, attribute: parent } = accreditor;
+const [tao, taoCredentials] = [await ledgerSigner(accreditor), await credentialSigner(accreditor)];
 const own = decodeJwt((await get(base, new URL(attributeUrl(base, did, parent)).pathname)).attribute.body).vc;
 const [scope] = own.credentialSubject.accreditedFor;
 

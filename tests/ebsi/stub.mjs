@@ -1,5 +1,5 @@
 // A stand-in for a node that serves whatever it is told, lies included: what a dishonest or broken node could answer.
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
 import {
@@ -11,13 +11,8 @@ import {
   schemaUrl,
   signCredential,
 } from "./credentials.mjs";
-import { newDid, publicJwk, sha256, thumbprint } from "./jws.mjs";
+import { newDid, newKey, publicJwk, sha256, thumbprint } from "./jws.mjs";
 
-const CURVES = {
-  ES256: ["ec", { namedCurve: "P-256" }],
-  ES256K: ["ec", { namedCurve: "secp256k1" }],
-  EdDSA: ["ed25519"],
-};
 const ISSUERS = "/trusted-issuers-registry/v5/issuers";
 export const DATES = { validFrom: "2026-01-15T10:00:00Z", expirationDate: "2096-01-15T10:00:00Z" };
 export const HOLDER =
@@ -50,7 +45,7 @@ export class Stub {
   /** A registered legal entity with one key for everything. */
   async entity(alg) {
     const did = newDid();
-    const privateJwk = generateKeyPairSync(...CURVES[alg]).privateKey.export({ format: "jwk" });
+    const privateJwk = newKey(alg);
     const kid = `${did}#${await thumbprint(privateJwk)}`;
     const method = { id: kid, type: "JsonWebKey2020", controller: did, publicKeyJwk: publicJwk(privateJwk) };
     const contexts = ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/jws-2020/v1"];
