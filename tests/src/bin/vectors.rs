@@ -10,9 +10,8 @@ fn main() -> ExitCode {
     let files = vectors::all();
     if write {
         // Renamed cases leave no file behind. The registry's vectors are its own tests' business.
-        let receipts = folder.join("receipts");
-        if receipts.exists() {
-            std::fs::remove_dir_all(receipts).expect("the folder can be removed");
+        for stale in ["receipts", "evidence"].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+            std::fs::remove_dir_all(stale).expect("the folder can be removed");
         }
     }
     let mut differ = 0;
