@@ -4,11 +4,13 @@
 //! every receipt that was ever handed out verifies offline and its record stands at its place on every node; and
 //! `testamur check` derives every node's ledger from genesis without a finding.
 
+mod development;
 mod guard;
 mod http;
 mod load;
 mod network;
 
+pub use development::Development;
 pub use guard::{Slot, signed_slots};
 pub use http::{Response, request, send_raw};
 pub use load::{Load, new_record};
