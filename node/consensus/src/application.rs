@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use testamur_primitives::epoch::ValidatorSet;
 use testamur_primitives::genesis::Parameters;
-use testamur_primitives::hash::{Address, HeaderHash, RecordId, TreeHash};
+use testamur_primitives::hash::{Address, AttachmentHash, HeaderHash, RecordId, TreeHash};
 use testamur_primitives::header::Header;
 use testamur_primitives::note::Note;
 use testamur_primitives::units::{Height, Round, UnixTime};
@@ -26,6 +26,8 @@ pub trait PoolRecord: Clone + Send + Sync + 'static {
     fn author(&self) -> &str;
     /// The bytes as submitted.
     fn as_bytes(&self) -> &[u8];
+    /// The attachment that came with it, checked with it.
+    fn attachment(&self) -> Option<&Bytes>;
     /// From this time on no block may hold it.
     fn expires(&self) -> UnixTime;
 }
@@ -74,8 +76,10 @@ pub struct TipView {
 pub struct Prepared<B> {
     /// The header; the value voted on is derived from it.
     pub header: Header,
-    /// The block's encoding.
+    /// The value's bytes: the block and, beside it, attachments (`testamur_primitives::block::encode_value`).
     pub bytes: Bytes,
+    /// Whether every attachment that its records name was beside the block, and right. Never so where nobody looked.
+    pub attached: bool,
     /// Ids of its records, in log order.
     pub records: Vec<RecordId>,
     /// What the application needs to commit it (write set, tree updates).
@@ -98,14 +102,14 @@ pub struct Undecided {
     pub round: Round,
     /// The validator that proposed it in that round.
     pub proposer: Address,
-    /// The block's encoding.
+    /// The value's bytes.
     pub bytes: Bytes,
 }
 
 /// A decided block for a peer that catches up.
 #[derive(Debug, Clone)]
 pub struct Decided {
-    /// The block's encoding.
+    /// The value's bytes, with those attachments that this node holds.
     pub bytes: Bytes,
     /// Its certificate as stored.
     pub certificate: Note,
@@ -115,6 +119,15 @@ pub struct Decided {
 
 /// Looks up a record that this node already verified, by the leaf hash of its exact bytes.
 pub type Known<'a, R> = &'a dyn Fn(&TreeHash) -> Option<R>;
+
+/// Whether a block's attachments are looked at ([`Prepared::attached`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachments {
+    /// They are checked: a vote may follow.
+    Checked,
+    /// They are taken as they come: others have decided.
+    AsTheyCome,
+}
 
 /// An executed block, or why it is invalid.
 pub type Verdict<B> = Result<Arc<Prepared<B>>, String>;
@@ -129,11 +142,12 @@ pub trait Application: Send + Sync + 'static {
     /// Where the ledger stands; cheap.
     fn tip(&self) -> TipView;
 
-    /// Checks form, signature and admission (against the tip) of a submitted record; runs on many threads at once.
-    fn check(&self, bytes: &[u8]) -> Result<Result<Self::Record, Refusal>, AppError>;
+    /// Checks form, signature and admission (against the tip) of a submitted record, and the attachment beside it; runs
+    /// on many threads at once.
+    fn check(&self, bytes: &[u8], attachment: Option<&Bytes>) -> Result<Result<Self::Record, Refusal>, AppError>;
 
     /// Makes the next block from candidates in this order, skipping what does not apply; its time is `now`, or the
-    /// tip's if that is later; executes it.
+    /// tip's if that is later; executes it. Its attachments are the candidates'.
     fn propose(
         &self,
         proposer: Address,
@@ -141,8 +155,14 @@ pub trait Application: Send + Sync + 'static {
         candidates: &[Self::Record],
     ) -> Result<Proposed<Self::Block>, AppError>;
 
-    /// Executes a block for the next height; `Err(reason)` inside when it is invalid. Makes no use of any clock.
-    fn validate(&self, bytes: &Bytes, known: Known<'_, Self::Record>) -> Result<Verdict<Self::Block>, AppError>;
+    /// Executes a block for the next height; `Err(reason)` inside when it is invalid. Makes no use of any clock. An
+    /// attachment that is missing or wrong is no reason: it shows in [`Prepared::attached`].
+    fn validate(
+        &self,
+        bytes: &Bytes,
+        known: Known<'_, Self::Record>,
+        attachments: Attachments,
+    ) -> Result<Verdict<Self::Block>, AppError>;
 
     /// Stores an undecided block; durable when it returns.
     fn put_undecided(&self, height: Height, block: &Prepared<Self::Block>, seen: &Undecided) -> Result<(), AppError>;
@@ -150,11 +170,21 @@ pub trait Application: Send + Sync + 'static {
     /// The undecided blocks of a height.
     fn undecided(&self, height: Height) -> Result<Vec<Undecided>, AppError>;
 
-    /// Commits a block with its certificate (body and cosignatures in set order); durable when it returns.
+    /// Commits a block with its certificate (body and cosignatures in set order), and with those of its attachments that
+    /// are the right ones; durable when it returns.
     fn commit(&self, block: &Prepared<Self::Block>, certificate: &Note) -> Result<(), AppError>;
 
     /// A committed block and its certificate.
     fn decided(&self, height: Height) -> Result<Option<Decided>, AppError>;
+
+    /// Attachments that this node should hold and does not, at most `limit`.
+    fn missing_attachments(&self, limit: usize) -> Result<Vec<AttachmentHash>, AppError>;
+
+    /// An attachment that this node holds.
+    fn attachment(&self, attachment: &AttachmentHash) -> Result<Option<Bytes>, AppError>;
+
+    /// Keeps an attachment that was missing, durably; `false` when it was not missing.
+    fn put_attachment(&self, bytes: &Bytes) -> Result<bool, AppError>;
 
     /// The lowest height that [`Application::decided`] can serve.
     fn lowest_height(&self) -> Height {

@@ -5,8 +5,12 @@
 //! [`BUNDLES_IN_FLIGHT_MAX`] bundles are unconfirmed per peer. What a slow or absent peer misses is not lost: the
 //! record is in the pool of the node that took it, which proposes it when its turn comes.
 //!
-//! Messages: a kind byte, then `0` hello: height (8); `1` bundle: records, each with its length (2) before it.
-//! Every answer is a hello.
+//! An attachment travels with its record, in a message of their own. A node that lacks attachments (it caught up with
+//! blocks that others had decided) asks its peers for them one by one.
+//!
+//! Messages: a kind byte, then `0` hello: height (8); `1` bundle: records, each with its length (2) before it; `2` record:
+//! its length (2), its bytes, then its attachment's bytes; `3` wanted: SHA-256 of an attachment (32). The answer to a
+//! wanted attachment that is held is `4` and its bytes; every other answer is a hello.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -24,14 +28,16 @@ use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
 use testamur_primitives::block::{push_entry, split_entry};
 use testamur_primitives::genesis::Origin;
+use testamur_primitives::hash::AttachmentHash;
+use testamur_primitives::limits::ATTACHMENT_BYTES_MAX;
 use testamur_primitives::units::Height;
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::error::ConsensusError;
 use crate::limits::{
-    BUNDLE_BYTES_MAX, BUNDLE_WAIT, BUNDLES_CHECKED_MAX, BUNDLES_IN_FLIGHT_MAX, PEER_QUEUE_BYTES_MAX, REDIAL_FIRST,
-    REDIAL_MAX,
+    ATTACHMENTS_ASK_INTERVAL, ATTACHMENTS_ASKED_MAX, BUNDLE_BYTES_MAX, BUNDLE_WAIT, BUNDLES_CHECKED_MAX,
+    BUNDLES_IN_FLIGHT_MAX, GOSSIP_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX, REDIAL_FIRST, REDIAL_MAX,
 };
 use crate::metrics::Counters;
 
@@ -39,6 +45,14 @@ use crate::metrics::Counters;
 pub(crate) trait GossipNode: Send + Sync + 'static {
     /// Checks and pools the records of a bundle; may block.
     fn receive(&self, records: &[&[u8]]);
+    /// Checks and pools a record with an attachment; may block.
+    fn receive_attached(&self, record: &[u8], attachment: Bytes);
+    /// Attachments that this node lacks, at most `limit`; may block.
+    fn missing(&self, limit: usize) -> Vec<AttachmentHash>;
+    /// An attachment that this node holds; may block.
+    fn attachment(&self, attachment: &AttachmentHash) -> Option<Bytes>;
+    /// A peer has sent bytes for an attachment that was asked for; may block.
+    fn received(&self, attachment: &Bytes);
     /// The height this node stands at.
     fn height(&self) -> Height;
     /// A peer has connected and stands at this height.
@@ -83,14 +97,17 @@ impl PeerTips {
     }
 }
 
+/// A record to be passed on, and its attachment.
+type Forwarded = (Bytes, Option<Bytes>);
+
 /// Hands records to gossip.
 #[derive(Debug, Clone)]
-pub(crate) struct GossipSender(mpsc::Sender<Bytes>);
+pub(crate) struct GossipSender(mpsc::Sender<Forwarded>);
 
 impl GossipSender {
     /// Passes a record on to all peers, unless gossip is far behind.
-    pub(crate) fn forward(&self, record: Bytes) -> bool {
-        self.0.try_send(record).is_ok()
+    pub(crate) fn forward(&self, record: Bytes, attachment: Option<Bytes>) -> bool {
+        self.0.try_send((record, attachment)).is_ok()
     }
 }
 
@@ -113,7 +130,7 @@ pub(crate) fn start(
 ) -> Result<(GossipSender, tokio::task::JoinHandle<ConsensusError>), ConsensusError> {
     let failed = |error: &dyn std::fmt::Display| ConsensusError::Gossip(error.to_string());
     let protocol =
-        StreamProtocol::try_from_owned(format!("/testamur/records/1/{}", config.origin)).map_err(|e| failed(&e))?;
+        StreamProtocol::try_from_owned(format!("/testamur/records/2/{}", config.origin)).map_err(|e| failed(&e))?;
     let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
@@ -126,6 +143,7 @@ pub(crate) fn start(
     let (sender, records) = mpsc::channel(FORWARD_QUEUE);
     let peers = config.peers.into_iter().map(|(id, address)| (id, Peer::new(address))).collect();
     let (done, checked) = mpsc::channel(64);
+    let (lacked, lacking) = mpsc::channel(4);
     let gossip = Gossip {
         swarm,
         node,
@@ -139,6 +157,10 @@ pub(crate) fn start(
         done,
         checked,
         checks: Arc::new(Semaphore::new(BUNDLES_CHECKED_MAX)),
+        lacked,
+        lacking,
+        asked: HashMap::new(),
+        turn: 0,
     };
     Ok((GossipSender(sender), tokio::spawn(gossip.run())))
 }
@@ -198,14 +220,14 @@ impl request_response::Codec for BundleCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        read_bounded(io, 1 + BUNDLE_BYTES_MAX).await
+        read_bounded(io, GOSSIP_MESSAGE_BYTES_MAX).await
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read_bounded(io, 9).await
+        read_bounded(io, 1 + ATTACHMENT_BYTES_MAX).await
     }
 
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Bytes) -> io::Result<()>
@@ -253,14 +275,21 @@ struct Gossip {
     tips: Arc<PeerTips>,
     counters: Arc<Counters>,
     peers: HashMap<PeerId, Peer>,
-    records: mpsc::Receiver<Bytes>,
+    records: mpsc::Receiver<Forwarded>,
     bundle: BytesMut,
     bundle_count: u64,
     bundle_due: Option<Instant>,
-    /// Bundles that were checked, to be confirmed.
-    done: mpsc::Sender<ResponseChannel<Bytes>>,
-    checked: mpsc::Receiver<ResponseChannel<Bytes>>,
+    /// Answers to messages that were worked on; none says hello.
+    done: mpsc::Sender<(ResponseChannel<Bytes>, Option<Bytes>)>,
+    checked: mpsc::Receiver<(ResponseChannel<Bytes>, Option<Bytes>)>,
     checks: Arc<Semaphore>,
+    /// Attachments that this node lacks, as read from its ledger.
+    lacked: mpsc::Sender<Vec<AttachmentHash>>,
+    lacking: mpsc::Receiver<Vec<AttachmentHash>>,
+    /// Attachments asked for.
+    asked: HashMap<OutboundRequestId, AttachmentHash>,
+    /// Which peer is asked next.
+    turn: usize,
 }
 
 fn hello(height: Height) -> Bytes {
@@ -277,6 +306,8 @@ fn read_hello(message: &[u8]) -> Option<Height> {
 impl Gossip {
     async fn run(mut self) -> ConsensusError {
         let mut redial = tokio::time::interval(REDIAL_FIRST);
+        let mut ask = tokio::time::interval(ATTACHMENTS_ASK_INTERVAL);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = self.bundle_due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
@@ -286,15 +317,18 @@ impl Gossip {
                     }
                 }
                 record = self.records.recv() => match record {
-                    Some(record) => self.add(&record),
+                    Some((record, None)) => self.add(&record),
+                    Some((record, Some(attachment))) => self.add_attached(&record, &attachment),
                     None => return ConsensusError::Gossip("the node is gone".into()),
                 },
                 () = tokio::time::sleep_until(due), if self.bundle_due.is_some() => self.flush(),
-                Some(channel) = self.checked.recv() => {
-                    let answer = hello(self.node.height());
+                Some((channel, answer)) = self.checked.recv() => {
+                    let answer = answer.unwrap_or_else(|| hello(self.node.height()));
                     // The peer is gone: it asks again.
                     let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
                 }
+                Some(lacking) = self.lacking.recv() => self.ask(&lacking),
+                _ = ask.tick() => self.look_for_lacking(),
                 _ = redial.tick() => self.redial(),
             }
         }
@@ -311,6 +345,18 @@ impl Gossip {
         self.bundle_due.get_or_insert_with(|| Instant::now() + BUNDLE_WAIT);
     }
 
+    fn add_attached(&mut self, record: &[u8], attachment: &[u8]) {
+        // What was to be sent before goes before: an author's records keep their order.
+        if self.bundle_count > 0 {
+            self.flush();
+        }
+        let mut message = Vec::with_capacity(3 + record.len() + attachment.len());
+        message.push(2);
+        push_entry(&mut message, record);
+        message.extend_from_slice(attachment);
+        self.pass_on(message.into(), 1);
+    }
+
     fn flush(&mut self) {
         self.bundle_due = None;
         let count = std::mem::take(&mut self.bundle_count);
@@ -318,7 +364,11 @@ impl Gossip {
         message.extend_from_slice(&[1]);
         message.extend_from_slice(&self.bundle);
         self.bundle.clear();
-        let message = message.freeze();
+        self.pass_on(message.freeze(), count);
+    }
+
+    /// Queues a message of so many records for every connected peer.
+    fn pass_on(&mut self, message: Bytes, count: u64) {
         let connected: Vec<PeerId> = self.peers.iter().filter(|(_, p)| p.connections > 0).map(|(id, _)| *id).collect();
         for id in connected {
             let peer = self.peers.get_mut(&id).expect("listed above");
@@ -343,6 +393,52 @@ impl Gossip {
             Counters::add(&self.counters.gossip_bundles, 1);
             self.swarm.behaviour_mut().records.send_request(&id, message);
         }
+    }
+
+    /// Reads what this node lacks; the answer comes by the channel.
+    fn look_for_lacking(&self) {
+        let (node, lacked) = (Arc::clone(&self.node), self.lacked.clone());
+        tokio::task::spawn_blocking(move || {
+            let missing = node.missing(ATTACHMENTS_ASKED_MAX);
+            if !missing.is_empty() {
+                // The last answer still waits: enough.
+                let _ = lacked.try_send(missing);
+            }
+        });
+    }
+
+    /// Asks peers in turn for attachments that were not asked for.
+    fn ask(&mut self, lacking: &[AttachmentHash]) {
+        let mut connected: Vec<PeerId> =
+            self.peers.iter().filter(|(_, p)| p.connections > 0).map(|(id, _)| *id).collect();
+        connected.sort_unstable();
+        for attachment in lacking {
+            if connected.is_empty() || self.asked.len() >= ATTACHMENTS_ASKED_MAX {
+                return;
+            }
+            if self.asked.values().any(|asked| asked == attachment) {
+                continue;
+            }
+            self.turn = self.turn.wrapping_add(1);
+            let peer = connected[self.turn % connected.len()];
+            let message = [&[3], attachment.as_bytes().as_slice()].concat();
+            let request = self.swarm.behaviour_mut().records.send_request(&peer, message.into());
+            self.asked.insert(request, *attachment);
+        }
+    }
+
+    /// A peer has answered, or failed to: what it sent is kept if it is right; otherwise the next peer is asked at the
+    /// next turn.
+    fn answered(&mut self, response: Option<Bytes>) {
+        let Some(bytes) = response.filter(|response| response.first() == Some(&4)).map(|r| r.slice(1..)) else {
+            return;
+        };
+        let (node, lacked) = (Arc::clone(&self.node), self.lacked.clone());
+        tokio::task::spawn_blocking(move || {
+            node.received(&bytes);
+            // On with the next ones at once: a node that was away for long lacks many.
+            let _ = lacked.try_send(node.missing(ATTACHMENTS_ASKED_MAX));
+        });
     }
 
     fn redial(&mut self) {
@@ -399,6 +495,9 @@ impl Gossip {
             request_response::Event::Message { peer, message, .. } => match message {
                 request_response::Message::Request { request, channel, .. } => self.receive(peer, request, channel),
                 request_response::Message::Response { request_id, response } => {
+                    if self.asked.remove(&request_id).is_some() {
+                        return self.answered(Some(response));
+                    }
                     if let Some(height) = read_hello(&response) {
                         self.tips.set(peer, Some(height));
                     }
@@ -406,7 +505,10 @@ impl Gossip {
                 }
             },
             request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
-                tracing::debug!(%peer, %error, "bundle not confirmed");
+                tracing::debug!(%peer, %error, "message not answered");
+                if self.asked.remove(&request_id).is_some() {
+                    return self.answered(None);
+                }
                 self.confirmed(peer, request_id);
             }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
@@ -428,25 +530,85 @@ impl Gossip {
             let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
             return;
         }
-        if message.first() != Some(&1) {
+        let Some(work) = Work::read(&message) else {
             return; // dropping the channel tells the peer that its message was not understood
-        }
+        };
         let (node, done, checks) = (Arc::clone(&self.node), self.done.clone(), Arc::clone(&self.checks));
         let counters = Arc::clone(&self.counters);
         tokio::spawn(async move {
             let _permit = checks.acquire_owned().await.expect("the semaphore is never closed");
-            let check = move || {
-                let (mut records, mut rest) = (Vec::new(), &message[1..]);
+            if let Ok(answer) = tokio::task::spawn_blocking(move || work.done(&*node, &counters)).await {
+                let _ = done.send((channel, answer)).await;
+            }
+        });
+    }
+}
+
+/// What a message asks of this node.
+#[derive(Debug, PartialEq, Eq)]
+enum Work {
+    Bundle(Bytes),
+    Attached(Bytes, Bytes),
+    Wanted(AttachmentHash),
+}
+
+impl Work {
+    fn read(message: &Bytes) -> Option<Self> {
+        let (kind, rest) = message.split_first()?;
+        match kind {
+            1 => Some(Self::Bundle(message.slice(1..))),
+            2 => {
+                let (record, attachment) = split_entry(rest)?;
+                let within = attachment.len() <= ATTACHMENT_BYTES_MAX;
+                within.then(|| Self::Attached(message.slice_ref(record), message.slice_ref(attachment)))
+            }
+            3 => AttachmentHash::from_slice(rest).map(Self::Wanted),
+            _ => None,
+        }
+    }
+
+    /// Does it; the answer, unless a hello will do.
+    fn done(self, node: &dyn GossipNode, counters: &Counters) -> Option<Bytes> {
+        match self {
+            Self::Bundle(bundle) => {
+                let (mut records, mut rest) = (Vec::new(), &bundle[..]);
                 while let Some((record, after)) = split_entry(rest) {
                     records.push(record);
                     rest = after;
                 }
                 Counters::add(&counters.gossip_records, records.len() as u64);
                 node.receive(&records);
-            };
-            if tokio::task::spawn_blocking(check).await.is_ok() {
-                let _ = done.send(channel).await;
+                None
             }
-        });
+            Self::Attached(record, attachment) => {
+                Counters::add(&counters.gossip_records, 1);
+                node.receive_attached(&record, attachment);
+                None
+            }
+            Self::Wanted(attachment) => {
+                let bytes = node.attachment(&attachment)?;
+                Some([&[4], &bytes[..]].concat().into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_or_refused() {
+        let read = |message: &[u8]| Work::read(&Bytes::copy_from_slice(message));
+        assert_eq!(read(&[1, 0, 1, 7]), Some(Work::Bundle(Bytes::from_static(&[0, 1, 7]))));
+        let attached = Work::Attached(Bytes::from_static(b"ab"), Bytes::from_static(b"cde"));
+        assert_eq!(read(b"\x02\0\x02abcde"), Some(attached));
+        assert_eq!(read(&[&[3][..], &[5; 32]].concat()), Some(Work::Wanted(AttachmentHash::from_bytes([5; 32]))));
+        let long = [&[2, 0, 1, 7][..], &vec![0; ATTACHMENT_BYTES_MAX + 1]].concat();
+        for bad in [&[][..], &[3; 32], &[3; 34], &[2, 0], &[2, 0, 9, 1], &[4, 1], &[9], &long] {
+            assert_eq!(read(bad), None, "{:02x?}", &bad[..bad.len().min(40)]);
+        }
+        let largest = [&[2, 0xff, 0xff][..], &vec![0; 65_535 + ATTACHMENT_BYTES_MAX]].concat();
+        assert!(largest.len() == GOSSIP_MESSAGE_BYTES_MAX && read(&largest).is_some());
     }
 }

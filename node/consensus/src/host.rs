@@ -4,6 +4,8 @@
 //!   hears of it (INV-HOST-2).
 //! * A proposal is answered "valid" or not at all. "Invalid" is never said of a proposal: its parts are unsigned, and
 //!   parts changed by somebody else must not speak against an honest value. A bad proposer costs what a dead one does.
+//!   So does one that withholds an attachment: validators vote only for what they hold (INV-ATTACH-1). A block that
+//!   others have decided is taken without; what is missing is then asked for in the background.
 //! * **Time**: a proposal later than this node's clock plus the tolerance gets no verdict; it is kept and looked at
 //!   again when each round begins. Nothing synced or replayed meets a clock.
 //! * **Idle**: when a height is finished, the next begins when a record waits, when others have begun it, or when the
@@ -31,7 +33,7 @@ use testamur_primitives::note::{KeyId, Note, SignatureLine, TYPE_COSIGNATURE_V1}
 use testamur_primitives::units::{Height, Round, UnixTime};
 use tokio::sync::broadcast;
 
-use crate::application::{AppError, Application, Decided, Prepared, TipView, Undecided};
+use crate::application::{AppError, Application, Attachments, Decided, Prepared, TipView, Undecided};
 use crate::context::{
     EngineAddress, EngineHeight, EngineRound, EngineSignature, EngineValue, Members, Network, Part, RoundTimeouts,
     engine_round, ledger_round,
@@ -275,13 +277,16 @@ impl<A: Application> Host<A> {
             self.reloaded = Some(height);
             for undecided in self.blocking(move |s| s.app.undecided(height)).await? {
                 let bytes = undecided.bytes.clone();
-                if let Some(block) = self.validate(bytes, None).await? {
+                if let Some(block) = self.validate(bytes, Attachments::Checked, None).await? {
                     let value = block.header.value_id();
                     if undecided.proposer == self.shared.address {
                         self.own.insert(undecided.round, value);
                     }
+                    // One that came by catching up may lack attachments: it is there to be committed, not voted on.
+                    if block.attached {
+                        values.push(valid(height, undecided.round, None, undecided.proposer, value));
+                    }
                     self.keep(value, block);
-                    values.push(valid(height, undecided.round, None, undecided.proposer, value));
                 }
             }
         }
@@ -428,11 +433,12 @@ impl<A: Application> Host<A> {
             self.hold(streamed);
             return Ok(None);
         }
-        if self.prepared.contains_key(&value) {
+        if self.prepared.get(&value).is_some_and(|block| block.attached) {
             return Ok(Some(valid(height, round, valid_round, proposer, value)));
         }
         let seen = Undecided { round, proposer, bytes: streamed.bytes.clone() };
-        let Some(block) = self.validate(streamed.bytes, Some((value, seen))).await? else { return Ok(None) };
+        let block = self.validate(streamed.bytes, Attachments::Checked, Some((value, seen))).await?;
+        let Some(block) = block else { return Ok(None) };
         self.keep(value, block);
         Ok(Some(valid(height, round, valid_round, proposer, value)))
     }
@@ -441,11 +447,12 @@ impl<A: Application> Host<A> {
     async fn validate(
         &self,
         bytes: Bytes,
+        attachments: Attachments,
         store: Option<(ValueId, Undecided)>,
     ) -> Result<Judged<A::Block>, ConsensusError> {
         let height = self.tip.height.next();
         self.blocking(move |s| {
-            let block = match s.app.validate(&bytes, &|leaf| s.pool.known(leaf))? {
+            let block = match s.app.validate(&bytes, &|leaf| s.pool.known(leaf), attachments)? {
                 Ok(block) => block,
                 Err(reason) => {
                     Counters::add(&s.counters.invalid, 1);
@@ -456,6 +463,13 @@ impl<A: Application> Host<A> {
             if let Some((value, seen)) = store {
                 if block.header.value_id() != value {
                     Counters::add(&s.counters.parts_refused, 1);
+                    return Ok(None);
+                }
+                // INV-ATTACH-1: nothing is voted for whose attachments this node does not hold, so that a quorum
+                // holds what is decided. Like changed parts, it speaks against these bytes and not against the value.
+                if !block.attached {
+                    Counters::add(&s.counters.unattached, 1);
+                    tracing::warn!(%height, "a proposal without its records' attachments: no verdict");
                     return Ok(None);
                 }
                 s.app.put_undecided(height, &block, &seen)?; // INV-HOST-1
@@ -483,7 +497,7 @@ impl<A: Application> Host<A> {
             return Ok(None);
         }
         for undecided in self.blocking(move |s| s.app.undecided(height)).await? {
-            match self.validate(undecided.bytes, None).await? {
+            match self.validate(undecided.bytes, Attachments::AsTheyCome, None).await? {
                 Some(block) if block.header.value_id() == value => return Ok(Some(block)),
                 _ => {}
             }
@@ -559,7 +573,7 @@ impl<A: Application> Host<A> {
         if let Some(following) = &mut self.following {
             following.synced(height.0);
         }
-        let Some(block) = self.validate(bytes.clone(), None).await? else {
+        let Some(block) = self.validate(bytes.clone(), Attachments::AsTheyCome, None).await? else {
             // Perhaps only this peer's copy is bad: the certificate does not cover the records directly.
             return Ok(SyncedValueOutcome::PeerFault);
         };

@@ -16,7 +16,7 @@
 //! # async fn run<A: Application>(config: ConsensusConfig, keys: ConsensusKeys, ledger: Arc<A>) -> Result<(), ConsensusError> {
 //! let consensus = start(config, keys, ledger).await?;
 //! let mut committed = consensus.events();
-//! let id = consensus.submit("a record".into()).await.expect("taken");
+//! let id = consensus.submit("a record".into(), None).await.expect("taken");
 //! while !committed.recv().await.expect("running").records.contains(&id) {}
 //! consensus.shutdown().await;
 //! # Ok(())

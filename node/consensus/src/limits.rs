@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-/// Bytes of one proposal part: small enough that parts of two proposals interleave, large enough that 2 MiB is 16.
+use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, BLOCK_ATTACHMENTS_BYTES_MAX, RECORD_BYTES_MAX};
+
+/// Bytes of one proposal part: small enough that parts of two proposals interleave, large enough that 3 MiB is 24.
 pub const PART_BYTES: usize = 128 * 1024;
 /// Bytes of an encoded stream message: one part and its framing.
 pub const PART_MESSAGE_BYTES_MAX: usize = PART_BYTES + 1024;
@@ -12,9 +14,9 @@ pub const VOTE_MESSAGE_BYTES_MAX: usize = 1024;
 pub const LIVENESS_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a sync request or status.
 pub const SYNC_REQUEST_BYTES_MAX: usize = 1024;
-/// Bytes of a sync response: four blocks of 2 MiB and their certificates.
+/// Bytes of a sync response: three values of the greatest length, or many usual ones, and their certificates.
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// Heights asked for at once: four blocks of 2 MiB with certificates stay below the response limit.
+/// Heights asked for at once; fewer are sent when they exceed the response limit.
 pub const SYNC_BATCH: usize = 4;
 /// How often peers are told this node's height; a node that lost messages learns it from this.
 pub const SYNC_STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,7 +24,7 @@ pub const SYNC_STATUS_INTERVAL: Duration = Duration::from_secs(1);
 pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Open part streams of one publisher: its own proposal, a restream, and one more of each for a later height.
 pub const STREAMS_PER_PUBLISHER_MAX: usize = 4;
-/// Complete proposals held without a verdict (later heights, times ahead of our clock): 16 × 2 MiB at worst.
+/// Complete proposals held without a verdict (later heights, times ahead of our clock): 16 × 3 MiB at worst.
 pub const HELD_PROPOSALS_MAX: usize = 16;
 /// How far ahead of the tip a proposal may be to be held: what a busy network decides while a block is committed.
 pub const HELD_HEIGHTS_MAX: u64 = 4;
@@ -32,12 +34,20 @@ pub const PREPARED_MAX: usize = 8;
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(20);
 /// Connections from one address: all validators of a development network live on loopback.
 pub const CONNECTIONS_PER_IP_MAX: usize = 512;
-/// Bytes of all records in the pool: about 30 blocks.
+/// Bytes of all records in the pool, attachments included: about 30 blocks.
 pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Records in the pool: the smallest useful record is about 450 bytes; the index costs about as much again.
 pub const POOL_RECORDS_MAX: usize = 100_000;
 /// One author's share of the pool, in percent: a busy author never locks out the others.
 pub const POOL_AUTHOR_SHARE_PERCENT: usize = 50;
+/// Bytes of one author's attachments in the pool: what its next four blocks can take.
+pub const POOL_AUTHOR_ATTACHMENTS_BYTES_MAX: usize = 4 * BLOCK_ATTACHMENTS_BYTES_MAX;
+/// Bytes of a message between nodes: the longest is a record with an attachment.
+pub const GOSSIP_MESSAGE_BYTES_MAX: usize = 1 + 2 + RECORD_BYTES_MAX + ATTACHMENT_BYTES_MAX;
+/// How often a node that lacks attachments asks its peers.
+pub const ATTACHMENTS_ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// Attachments asked for at once: a megabyte under way.
+pub const ATTACHMENTS_ASKED_MAX: usize = 4;
 /// Bytes of a bundle of records between nodes.
 pub const BUNDLE_BYTES_MAX: usize = 256 * 1024;
 /// How long a bundle waits for more records: hides the cost of a message, is not felt in the time to final.

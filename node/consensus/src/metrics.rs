@@ -20,6 +20,10 @@ pub struct Counters {
     pub ahead_of_clock: AtomicU64,
     /// Proposals that this node found invalid.
     pub invalid: AtomicU64,
+    /// Proposals without the attachments that their records name.
+    pub unattached: AtomicU64,
+    /// Attachments fetched from peers.
+    pub attachments_fetched: AtomicU64,
     /// Streams of parts refused.
     pub parts_refused: AtomicU64,
     /// Pairs of contradicting proposals seen.
@@ -51,6 +55,8 @@ impl Counters {
             ("later_rounds", "Rounds begun after the first of a height.", &self.later_rounds),
             ("proposals_ahead_of_clock", "Proposals timed ahead of this node's clock.", &self.ahead_of_clock),
             ("proposals_invalid", "Proposals found invalid.", &self.invalid),
+            ("proposals_unattached", "Proposals without their records' attachments.", &self.unattached),
+            ("attachments_fetched", "Attachments fetched from peers.", &self.attachments_fetched),
             ("parts_refused", "Streams of parts refused.", &self.parts_refused),
             ("double_proposals", "Contradicting pairs of proposals.", &self.double_proposals),
             ("double_votes", "Contradicting pairs of votes.", &self.double_votes),

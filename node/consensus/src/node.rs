@@ -11,14 +11,14 @@ use libp2p::identity::{Keypair, PublicKey, ed25519};
 use libp2p::{Multiaddr, PeerId};
 use testamur_primitives::epoch::Validator;
 use testamur_primitives::genesis::Origin;
-use testamur_primitives::hash::{Address, RecordId};
+use testamur_primitives::hash::{Address, AttachmentHash, RecordId};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::merkle::leaf_hash;
 use testamur_primitives::units::Height;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::application::{Application, PoolRecord as _};
+use crate::application::{AppError, Application, PoolRecord as _};
 use crate::context::Members;
 use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
 use crate::error::{ConsensusError, SubmitError};
@@ -296,18 +296,20 @@ impl<A: Application> Voter<A> {
 }
 
 impl<A: Application> ConsensusHandle<A> {
-    /// Checks a record, puts it into the pool and passes it on. A record that is already there is taken again.
-    pub async fn submit(&self, bytes: Bytes) -> Result<RecordId, SubmitError> {
+    /// Checks a record and the attachment beside it, puts them into the pool and passes them on. A record that is already
+    /// there is taken again.
+    pub async fn submit(&self, bytes: Bytes, attachment: Option<Bytes>) -> Result<RecordId, SubmitError> {
         let submissions = Arc::clone(&self.submissions);
         if submissions.stopped.load(Ordering::Acquire) {
             return Err(SubmitError::Stopped);
         }
         let _permit = submissions.checks.acquire().await.map_err(|_| SubmitError::Stopped)?;
         let worker = Arc::clone(&submissions);
-        let taken = tokio::task::spawn_blocking(move || worker.take(&bytes).map(|taken| (taken, bytes))).await;
-        let ((id, new), bytes) = taken.map_err(|_| SubmitError::Stopped)??;
+        let take = move || worker.take(&bytes, attachment.as_ref()).map(|taken| (taken, bytes, attachment));
+        let taken = tokio::task::spawn_blocking(take).await;
+        let ((id, new), bytes, attachment) = taken.map_err(|_| SubmitError::Stopped)??;
         if new {
-            submissions.forward(bytes);
+            submissions.forward(bytes, attachment);
         }
         Ok(id)
     }
@@ -381,12 +383,12 @@ impl<A: Application> ConsensusHandle<A> {
 
 impl<A: Application> Submissions<A> {
     /// Checks and pools a record; whether it is new.
-    fn take(&self, bytes: &[u8]) -> Result<(RecordId, bool), SubmitError> {
+    fn take(&self, bytes: &[u8], attachment: Option<&Bytes>) -> Result<(RecordId, bool), SubmitError> {
         let shared = &self.shared;
         if let Some(known) = shared.pool.known(&leaf_hash(bytes)) {
             return Ok((known.id(), false));
         }
-        let record = match shared.app.check(bytes) {
+        let record = match shared.app.check(bytes, attachment) {
             Ok(Ok(record)) => record,
             Ok(Err(refusal)) => {
                 Counters::add(&shared.counters.refused, 1);
@@ -405,9 +407,17 @@ impl<A: Application> Submissions<A> {
         Ok((id, new))
     }
 
-    fn forward(&self, bytes: Bytes) {
+    /// What a call of the ledger gave, or its default after a failure, which stops the node.
+    fn or_stop<T: Default>(&self, result: Result<T, AppError>) -> T {
+        result.unwrap_or_else(|error| {
+            self.fatal.send(error.into());
+            T::default()
+        })
+    }
+
+    fn forward(&self, bytes: Bytes, attachment: Option<Bytes>) {
         if let Some(gossip) = &*self.gossip.lock().expect("no panic while held")
-            && !gossip.forward(bytes)
+            && !gossip.forward(bytes, attachment)
         {
             Counters::add(&self.shared.counters.gossip_dropped, 1);
         }
@@ -418,9 +428,30 @@ impl<A: Application> GossipNode for Submissions<A> {
     fn receive(&self, records: &[&[u8]]) {
         for record in records {
             // The peer took it from its author; here it is checked again, and nobody waits for the answer.
-            if let Err(error) = self.take(record) {
+            if let Err(error) = self.take(record, None) {
                 tracing::debug!(%error, "record from a peer not taken");
             }
+        }
+    }
+
+    fn receive_attached(&self, record: &[u8], attachment: Bytes) {
+        if let Err(error) = self.take(record, Some(&attachment)) {
+            tracing::debug!(%error, "record with an attachment from a peer not taken");
+        }
+    }
+
+    fn missing(&self, limit: usize) -> Vec<AttachmentHash> {
+        self.or_stop(self.shared.app.missing_attachments(limit))
+    }
+
+    fn attachment(&self, attachment: &AttachmentHash) -> Option<Bytes> {
+        self.or_stop(self.shared.app.attachment(attachment))
+    }
+
+    fn received(&self, attachment: &Bytes) {
+        // Also what a peer made up is no harm: only what is missing is kept, by its hash.
+        if self.or_stop(self.shared.app.put_attachment(attachment)) {
+            Counters::add(&self.shared.counters.attachments_fetched, 1);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Blocks on their way: cut into parts by a proposer, put together again by the others.
 //!
-//! Parts are unsigned. What binds them to a proposal is the value in `Init`: a block counts only if it is valid and
+//! Attachments travel behind the block in the same parts. Parts are unsigned. What binds them to a proposal is the value in `Init`: a block counts only if it is valid and
 //! its header gives exactly that value, and the engine accepts a value only under a signed proposal. So a wrong part
 //! can waste memory, never change a decision, and memory is bounded: per publisher (an allow-listed validator peer),
 //! in streams and in bytes.
@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use testamur_primitives::checkpoint::ValueId;
 use testamur_primitives::codec::sha256;
 use testamur_primitives::hash::Address;
-use testamur_primitives::limits::BLOCK_BYTES_MAX;
+use testamur_primitives::limits::VALUE_BYTES_MAX;
 use testamur_primitives::units::{Height, Round};
 
 use crate::context::Part;
@@ -32,7 +32,7 @@ pub struct Streamed {
     pub proposer: Address,
     /// The value that the block must have.
     pub value: ValueId,
-    /// The block's encoding.
+    /// The value's bytes: the block, and its attachments beside it.
     pub bytes: Bytes,
 }
 
@@ -45,7 +45,7 @@ impl Streamed {
             valid_round: self.valid_round,
             proposer: self.proposer,
             value: self.value,
-            size: u32::try_from(self.bytes.len()).expect("a block has at most 2 MiB"),
+            size: u32::try_from(self.bytes.len()).expect("a value has at most 3 MiB and its lengths"),
         };
         let chunks = (0..self.bytes.len()).step_by(PART_BYTES);
         let data = chunks.map(|at| Part::Data(self.bytes.slice(at..self.bytes.len().min(at + PART_BYTES))));
@@ -107,15 +107,15 @@ impl Streams {
             Received::Refused(reason)
         };
         if let Part::Init { height, round, proposer, size, .. } = &part {
-            if *size as usize > BLOCK_BYTES_MAX {
-                return refuse(self, "the block is larger than allowed");
+            if *size as usize > VALUE_BYTES_MAX {
+                return refuse(self, "the block and its attachments are larger than allowed");
             }
             if let Err(reason) = wanted(*height, *round, *proposer) {
                 return refuse(self, reason);
             }
         }
-        // Init, data, fin: nothing has a higher sequence than the parts of the largest block.
-        if message.sequence > (BLOCK_BYTES_MAX.div_ceil(PART_BYTES) + 1) as u64 {
+        // Init, data, fin: nothing has a higher sequence than the parts of the largest value.
+        if message.sequence > (VALUE_BYTES_MAX.div_ceil(PART_BYTES) + 1) as u64 {
             return refuse(self, "more parts than a block can have");
         }
         if !self.open.contains_key(&key) {
@@ -127,7 +127,7 @@ impl Streams {
         if let Part::Data(bytes) = &part {
             stream.bytes += bytes.len();
         }
-        if stream.bytes > BLOCK_BYTES_MAX || stream.parts.insert(message.sequence, part).is_some() {
+        if stream.bytes > VALUE_BYTES_MAX || stream.parts.insert(message.sequence, part).is_some() {
             return refuse(self, "a part twice, or more bytes than allowed");
         }
         match stream.assemble() {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn any_order_of_parts_gives_the_block() {
-        for size in [0, 1, PART_BYTES, PART_BYTES + 1, BLOCK_BYTES_MAX] {
+        for size in [0, 1, PART_BYTES, PART_BYTES + 1, VALUE_BYTES_MAX] {
             let sent = streamed(size);
             let mut messages = sent.to_parts([1; 16]);
             messages.reverse();

@@ -8,10 +8,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use testamur_primitives::hash::{RecordId, TreeHash};
+use testamur_primitives::limits::{BLOCK_ATTACHMENTS_BYTES_MAX, BLOCK_ATTACHMENTS_MAX};
 use testamur_primitives::units::UnixTime;
 
 use crate::application::PoolRecord;
-use crate::limits::{POOL_AUTHOR_SHARE_PERCENT, POOL_BYTES_MAX, POOL_RECORDS_MAX};
+use crate::limits::{POOL_AUTHOR_ATTACHMENTS_BYTES_MAX, POOL_AUTHOR_SHARE_PERCENT, POOL_BYTES_MAX, POOL_RECORDS_MAX};
 
 /// Why the pool takes no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum PoolFull {
 pub struct PoolStats {
     /// Records waiting.
     pub records: usize,
-    /// Their bytes.
+    /// Their bytes, attachments included.
     pub bytes: usize,
     /// Authors with a record waiting.
     pub authors: usize,
@@ -60,8 +61,15 @@ struct Inner<R> {
 struct Author {
     /// In order of arrival; ids that have left the pool are skipped and dropped when they reach the front.
     queue: VecDeque<RecordId>,
+    /// Of records and attachments.
     bytes: usize,
+    attachment_bytes: usize,
     records: usize,
+}
+
+/// Bytes of a record and of the attachment beside it.
+fn sizes<R: PoolRecord>(record: &R) -> (usize, usize) {
+    (record.as_bytes().len(), record.attachment().map_or(0, |attachment| attachment.len()))
 }
 
 impl<R: PoolRecord> Default for Pool<R> {
@@ -88,17 +96,21 @@ impl<R: PoolRecord> Pool<R> {
     /// Takes a checked record; `false` when one with its id is already there or was just committed.
     pub fn insert(&self, record: R) -> Result<bool, PoolFull> {
         let mut inner = self.lock();
-        let bytes = record.as_bytes().len();
+        let (record_bytes, attached) = sizes(&record);
+        let bytes = record_bytes + attached;
         if inner.records.contains_key(&record.id()) || inner.committed.contains(&record.id()) {
             return Ok(false);
         }
         if inner.bytes + bytes > self.bytes_max || inner.records.len() >= self.records_max {
             return Err(PoolFull::Pool);
         }
-        let (author_bytes, author_records) =
-            inner.authors.get(record.author()).map_or((0, 0), |a| (a.bytes, a.records));
+        let (author_bytes, author_attached, author_records) =
+            inner.authors.get(record.author()).map_or((0, 0, 0), |a| (a.bytes, a.attachment_bytes, a.records));
         let share = |of: usize| of * POOL_AUTHOR_SHARE_PERCENT / 100;
         if author_bytes + bytes > share(self.bytes_max) || author_records >= share(self.records_max).max(1) {
+            return Err(PoolFull::Author);
+        }
+        if author_attached + attached > POOL_AUTHOR_ATTACHMENTS_BYTES_MAX {
             return Err(PoolFull::Author);
         }
         let name: Arc<str> = record.author().into();
@@ -109,6 +121,7 @@ impl<R: PoolRecord> Pool<R> {
         let author = inner.authors.get_mut(&name).expect("inserted above");
         author.queue.push_back(record.id());
         author.bytes += bytes;
+        author.attachment_bytes += attached;
         author.records += 1;
         inner.bytes += bytes;
         inner.by_leaf.insert(record.leaf_hash(), record.id());
@@ -137,12 +150,14 @@ impl<R: PoolRecord> Pool<R> {
         self.lock().records.is_empty()
     }
 
-    /// Records for a block of about `bytes_max`: authors take turns, each in order of arrival. They stay in the pool.
+    /// Records for a block of about `bytes_max`: authors take turns, each in order of arrival. They stay in the pool. A
+    /// record whose attachment has no room any more waits for the next block, and so does what its author sent after it.
     pub fn candidates(&self, bytes_max: usize, count_max: usize) -> Vec<R> {
         let mut inner = self.lock();
         let Inner { records, authors, turns, .. } = &mut *inner;
         let mut taken = Vec::new();
-        let (mut bytes, mut places) = (0, HashMap::<Arc<str>, usize>::new());
+        let (mut bytes, mut attached, mut attachments) = (0, 0, 0);
+        let mut places = HashMap::<Arc<str>, usize>::new();
         let mut waiting = turns.len();
         while waiting > 0 && taken.len() < count_max {
             let name = turns.pop_front().expect("as many turns as authors");
@@ -154,8 +169,18 @@ impl<R: PoolRecord> Pool<R> {
                 records.get(id)
             });
             match next {
+                Some(record)
+                    if record.attachment().is_some()
+                        && (attachments == BLOCK_ATTACHMENTS_MAX
+                            || attached + sizes(record).1 > BLOCK_ATTACHMENTS_BYTES_MAX) =>
+                {
+                    *place = author.queue.len();
+                    waiting -= 1;
+                }
                 Some(record) if bytes + record.as_bytes().len() + 2 <= bytes_max => {
                     bytes += record.as_bytes().len() + 2;
+                    attached += sizes(record).1;
+                    attachments += usize::from(record.attachment().is_some());
                     taken.push(record.clone());
                     waiting = turns.len();
                 }
@@ -217,11 +242,13 @@ impl<R: PoolRecord> Pool<R> {
 impl<R: PoolRecord> Inner<R> {
     fn remove(&mut self, id: &RecordId) {
         let Some(record) = self.records.remove(id) else { return };
-        let bytes = record.as_bytes().len();
+        let (bytes, attached) = sizes(&record);
+        let bytes = bytes + attached;
         self.by_leaf.remove(&record.leaf_hash());
         self.bytes -= bytes;
         let author = self.authors.get_mut(record.author()).expect("a record's author is there");
         author.bytes -= bytes;
+        author.attachment_bytes -= attached;
         author.records -= 1;
     }
 
@@ -244,6 +271,8 @@ impl<R: PoolRecord> Inner<R> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[derive(Debug, Clone)]
@@ -251,6 +280,7 @@ mod tests {
         number: u8,
         author: &'static str,
         bytes: Vec<u8>,
+        attachment: Option<Bytes>,
     }
 
     impl PoolRecord for Fake {
@@ -266,13 +296,16 @@ mod tests {
         fn as_bytes(&self) -> &[u8] {
             &self.bytes
         }
+        fn attachment(&self) -> Option<&Bytes> {
+            self.attachment.as_ref()
+        }
         fn expires(&self) -> UnixTime {
             UnixTime(self.number.into())
         }
     }
 
     fn record(number: u8, author: &'static str) -> Fake {
-        Fake { number, author, bytes: vec![0; 100] }
+        Fake { number, author, bytes: vec![0; 100], attachment: None }
     }
 
     fn numbers(records: &[Fake]) -> Vec<u8> {
@@ -324,5 +357,43 @@ mod tests {
         assert_eq!(pool.insert(record(20, "third")), Err(PoolFull::Pool));
         pool.remove(&[RecordId::from_bytes([1; 32])]);
         assert_eq!(pool.insert(record(20, "third")), Ok(true));
+    }
+
+    fn attached(number: u8, author: &'static str, bytes: usize) -> Fake {
+        Fake { attachment: Some(vec![0; bytes].into()), ..record(number, author) }
+    }
+
+    #[test]
+    fn attachments_wait_for_a_block_with_room_and_hold_up_nobody_else() {
+        let pool = Pool::default();
+        let quarter = BLOCK_ATTACHMENTS_BYTES_MAX / 4;
+        for number in 1..=6 {
+            pool.insert(attached(number, "issuer", quarter)).unwrap();
+        }
+        pool.insert(record(7, "issuer")).unwrap();
+        for number in 11..=16 {
+            pool.insert(record(number, "writer")).unwrap();
+        }
+        assert_eq!(pool.stats().bytes, 13 * 100 + 6 * quarter);
+        assert_eq!(numbers(&pool.candidates(100_000, 100)), [1, 11, 2, 12, 3, 13, 4, 14, 15, 16]);
+        pool.committed(&[1, 2, 3, 4].map(|n| RecordId::from_bytes([n; 32])));
+        let next = numbers(&pool.candidates(100_000, 100));
+        assert!(next.contains(&5) && next.contains(&6) && next.contains(&7), "{next:?}");
+        pool.expire(UnixTime(u64::MAX));
+        assert_eq!(pool.stats(), PoolStats::default());
+    }
+
+    #[test]
+    fn one_authors_attachments_are_bounded() {
+        let pool = Pool::default();
+        let half = BLOCK_ATTACHMENTS_BYTES_MAX / 2;
+        for number in 1..=8 {
+            pool.insert(attached(number, "issuer", half)).unwrap();
+        }
+        assert_eq!(pool.insert(attached(9, "issuer", half)), Err(PoolFull::Author));
+        assert_eq!(pool.insert(attached(10, "other", half)), Ok(true));
+        assert_eq!(pool.insert(record(11, "issuer")), Ok(true), "it still has its share of the pool");
+        pool.remove(&[RecordId::from_bytes([3; 32])]);
+        assert_eq!(pool.insert(attached(9, "issuer", half)), Ok(true));
     }
 }

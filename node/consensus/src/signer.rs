@@ -269,6 +269,9 @@ mod tests {
             operators: vec![],
             approvals_required: 1,
             writers: vec![],
+            did_method: None,
+            public_base: None,
+            status_history_days: None,
             predecessor: None,
         };
         genesis.origin()

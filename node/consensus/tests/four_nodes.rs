@@ -2,10 +2,11 @@
 
 mod memory;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use memory::{Network, Node};
+use memory::{Manners, Network, Node, attached};
 use testamur_consensus::Role;
 use testamur_primitives::genesis::Parameters;
 use testamur_primitives::units::Height;
@@ -43,12 +44,12 @@ async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
     for number in 0..20u32 {
         let node = &nodes[number as usize % 4];
         let started = Instant::now();
-        let id = node.handle.submit(Bytes::from(format!("record {number}"))).await.unwrap();
+        let id = node.handle.submit(Bytes::from(format!("record {number}")), None).await.unwrap();
         node.holds(&id).await;
         latencies.push(started.elapsed());
     }
     println!("idle to final: {latencies:?}");
-    let bad = nodes[0].handle.submit(Bytes::from_static(b"bad")).await;
+    let bad = nodes[0].handle.submit(Bytes::from_static(b"bad"), None).await;
     assert_eq!(bad.unwrap_err().to_string(), "record.bad: bad");
 
     let stopped = nodes.remove(3);
@@ -56,7 +57,7 @@ async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
     for number in 20..30u32 {
         let node = &nodes[number as usize % 3];
         let started = Instant::now();
-        let id = node.handle.submit(Bytes::from(format!("record {number}"))).await.unwrap();
+        let id = node.handle.submit(Bytes::from(format!("record {number}")), None).await.unwrap();
         node.holds(&id).await;
         println!("one of four is down: final after {:?}", started.elapsed());
     }
@@ -65,13 +66,13 @@ async fn records_become_final_and_a_restarted_node_catches_up_and_votes() {
     let started = Instant::now();
     let back = network.start(3, &stopped.ledger).await;
     println!("restart took {:?}, role {:?}", started.elapsed(), *back.handle.role().borrow());
-    let id = back.handle.submit(Bytes::from_static(b"after the restart")).await.unwrap();
+    let id = back.handle.submit(Bytes::from_static(b"after the restart"), None).await.unwrap();
     back.holds(&id).await;
     let mut role = back.handle.role();
     tokio::time::timeout(Duration::from_secs(20), role.wait_for(|r| *r == Role::Voting)).await.unwrap().unwrap();
     // Now the network needs it.
     nodes.remove(0).handle.shutdown().await;
-    let id = nodes[0].handle.submit(Bytes::from_static(b"with the vote of the restarted one")).await.unwrap();
+    let id = nodes[0].handle.submit(Bytes::from_static(b"with the vote of the restarted one"), None).await.unwrap();
     let started = Instant::now();
     back.holds(&id).await;
     println!("final with the restarted node's vote after {:?}", started.elapsed());
@@ -160,7 +161,7 @@ async fn many_records_are_verified_once_by_each_node() {
     const RECORDS: usize = 8_000;
     let submit = |number: usize| {
         let handle = nodes[number % 4].handle.clone();
-        async move { handle.submit(Bytes::from(format!("{number:0600}"))).await.unwrap() }
+        async move { handle.submit(Bytes::from(format!("{number:0600}")), None).await.unwrap() }
     };
     let ids = futures::future::join_all((0..RECORDS).map(submit)).await;
     for node in &nodes {
@@ -230,7 +231,7 @@ async fn after_a_restart_of_all_an_idle_network_still_serves_the_one_behind() {
     nodes[3].reaches(1).await;
     nodes[3].handle.shutdown().await;
     for number in 0..3 {
-        let id = nodes[0].handle.submit(Bytes::from(format!("without the fourth {number}"))).await.unwrap();
+        let id = nodes[0].handle.submit(Bytes::from(format!("without the fourth {number}")), None).await.unwrap();
         for node in &nodes[..3] {
             node.holds(&id).await;
         }
@@ -247,5 +248,109 @@ async fn after_a_restart_of_all_an_idle_network_still_serves_the_one_behind() {
     let mut role = nodes[3].handle.role();
     tokio::time::timeout(Duration::from_secs(8), role.wait_for(|r| *r == Role::Voting)).await.unwrap().unwrap();
     same_headers(&nodes.iter().collect::<Vec<_>>(), tip).await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attachments_become_final_with_their_record_on_every_node() {
+    logs();
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let nodes = network.start_all().await;
+    for number in 0..8u8 {
+        let list = Bytes::from(vec![number; 262_144]);
+        let wrong = Bytes::from(vec![number + 1; 262_144]);
+        let (node, record) = (&nodes[usize::from(number) % 4], attached(&list, number.into()));
+        for bad in [None, Some(wrong)] {
+            let error = node.handle.submit(record.clone(), bad).await.unwrap_err();
+            assert!(error.to_string().starts_with("status.attachment"), "{error}");
+        }
+        let id = node.handle.submit(record, Some(list.clone())).await.unwrap();
+        for node in &nodes {
+            node.holds(&id).await;
+            assert!(node.ledger.holds_attachment(&list), "final and not there");
+        }
+    }
+    // More of them at once than one block takes.
+    let lists: Vec<_> = (100..115u8).map(|number| Bytes::from(vec![number; 262_144])).collect();
+    let submit = |list: &Bytes| nodes[0].handle.submit(attached(list, 0), Some(list.clone()));
+    let ids = futures::future::join_all(lists.iter().map(submit)).await;
+    for (id, list) in ids.into_iter().map(Result::unwrap).zip(&lists) {
+        for node in &nodes {
+            node.holds(&id).await;
+            assert!(node.ledger.holds_attachment(list));
+        }
+    }
+    for node in &nodes {
+        let pool = node.handle.pool();
+        assert_eq!((pool.records, pool.bytes, node.ledger.lacks()), (0, 0, 0));
+    }
+    same_headers(&nodes.iter().collect::<Vec<_>>(), nodes[0].ledger.tip_height()).await;
+    stop(nodes).await;
+}
+
+/// INV-ATTACH-1. A proposal without the attachment, or with another, is voted for by nobody who has not got it: the
+/// round is lost, an honest proposer's round is decided, and everybody has the bits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_withheld_or_changed_attachment_is_never_decided() {
+    logs();
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let nodes = network.start_all().await;
+    let mut lost_rounds = 0;
+    for number in 0..8u8 {
+        let manners = if number % 2 == 0 { Manners::Withholds } else { Manners::Changes };
+        nodes[0].ledger.behaves(manners);
+        let list = Bytes::from(vec![number; 16_384]);
+        let id = nodes[1].handle.submit(attached(&list, number.into()), Some(list.clone())).await.unwrap();
+        for node in &nodes[1..] {
+            node.holds(&id).await;
+            assert!(node.ledger.holds_attachment(&list), "decided without the attachment");
+        }
+        lost_rounds += nodes[1].ledger.round(Height(nodes[1].ledger.tip_height()));
+    }
+    assert!(lost_rounds > 0, "the proposer that withholds had its turns");
+    let refused = |node: &Node| node.handle.metrics().contains("testamur_consensus_proposals_unattached_total 0\n");
+    assert!(nodes[1..].iter().any(|node| !refused(node)), "somebody saw it");
+    same_headers(&nodes[1..].iter().collect::<Vec<_>>(), nodes[1].ledger.tip_height()).await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_was_down_fetches_the_attachments_it_lacks() {
+    logs();
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let mut nodes = network.start_all().await;
+    nodes[3].reaches(1).await;
+    let stopped = nodes.pop().unwrap();
+    stopped.handle.shutdown().await;
+    let lists: Vec<_> = (0..12u8).map(|number| Bytes::from(vec![number; 65_536])).collect();
+    for list in &lists {
+        let id = nodes[0].handle.submit(attached(list, 0), Some(list.clone())).await.unwrap();
+        for node in &nodes {
+            node.holds(&id).await;
+        }
+    }
+    // Of some, only one node still has the bits when the block is asked for; of others nobody, for a while.
+    let (few, late) = (&lists[..4], &lists[4..6]);
+    for (number, node) in nodes.iter().enumerate() {
+        few.iter().filter(|_| number > 0).chain(late).for_each(|list| node.ledger.forget_attachment(list));
+    }
+    let back = network.start(3, &stopped.ledger).await;
+    back.reaches(nodes[0].ledger.tip_height()).await;
+    let wait = |lacking: usize| {
+        let ledger = Arc::clone(&back.ledger);
+        async move {
+            while ledger.lacks() > lacking {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait(late.len())).await.expect("fetched what somebody has");
+    for list in &lists {
+        assert_eq!(back.ledger.holds_attachment(list), !late.contains(list));
+    }
+    nodes[1].ledger.restore_attachments(late);
+    tokio::time::timeout(Duration::from_secs(30), wait(0)).await.expect("asks until somebody has it");
+    assert!(lists.iter().all(|list| back.ledger.holds_attachment(list)));
+    nodes.push(back);
     stop(nodes).await;
 }

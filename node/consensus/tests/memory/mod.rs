@@ -1,21 +1,22 @@
 //! A ledger in memory, and four validators over it on loopback: what the consensus tests run against.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use libp2p::Multiaddr;
 use testamur_consensus::application::{
-    AppError, Application, Decided, Known, PoolRecord, Prepared, Proposed, Refusal, TipView, Undecided,
+    AppError, Application, Attachments, Decided, Known, PoolRecord, Prepared, Proposed, Refusal, TipView, Undecided,
 };
 use testamur_consensus::guard::Guard;
 use testamur_consensus::{ConsensusConfig, ConsensusHandle, ConsensusKeys, PeerAddress, start};
-use testamur_primitives::block::{push_entry, split_entry};
+use testamur_primitives::block::{encode_value, push_entry, split_entry, split_value};
+use testamur_primitives::checkpoint::Checkpoint;
 use testamur_primitives::codec::sha256;
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration, ValidatorSet};
 use testamur_primitives::genesis::{Genesis, GenesisValidator, Parameters, Possession};
-use testamur_primitives::hash::{Address, HeaderHash, RecordId, StateRoot, TreeHash};
+use testamur_primitives::hash::{Address, AttachmentHash, HeaderHash, RecordId, StateRoot, TreeHash};
 use testamur_primitives::header::Header;
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::merkle::leaf_hash;
@@ -23,14 +24,37 @@ use testamur_primitives::note::Note;
 use testamur_primitives::record::Bytes as KeyBytes;
 use testamur_primitives::units::{Height, LogSize, UnixTime};
 
-/// A "record": any bytes that do not start with `bad`.
+/// A "record": any bytes that do not start with `bad`. One that starts with `attach ` names an attachment: the SHA-256
+/// in hexadecimal that follows.
 #[derive(Debug, Clone)]
-pub(crate) struct TestRecord(Arc<(RecordId, TreeHash, Vec<u8>)>);
+pub(crate) struct TestRecord(Arc<(RecordId, TreeHash, Vec<u8>)>, Option<Bytes>);
 
 impl TestRecord {
-    fn new(bytes: &[u8]) -> Self {
-        Self(Arc::new((RecordId::from_bytes(sha256(&[bytes])), leaf_hash(bytes), bytes.to_vec())))
+    fn new(bytes: &[u8], attachment: Option<Bytes>) -> Self {
+        Self(Arc::new((RecordId::from_bytes(sha256(&[bytes])), leaf_hash(bytes), bytes.to_vec())), attachment)
     }
+
+    /// What it must be accompanied by.
+    fn named(&self) -> Option<AttachmentHash> {
+        std::str::from_utf8(self.as_bytes()).ok()?.strip_prefix("attach ")?.get(..64)?.parse().ok()
+    }
+}
+
+/// A record that names an attachment.
+pub(crate) fn attached(attachment: &[u8], number: u32) -> Bytes {
+    format!("attach {} {number}", hash_of(attachment)).into()
+}
+
+pub(crate) fn hash_of(attachment: &[u8]) -> AttachmentHash {
+    AttachmentHash::from_bytes(sha256(&[attachment]))
+}
+
+/// What a node does with the attachments of its own proposals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manners {
+    Honest,
+    Withholds,
+    Changes,
 }
 
 impl PoolRecord for TestRecord {
@@ -46,6 +70,9 @@ impl PoolRecord for TestRecord {
     fn as_bytes(&self) -> &[u8] {
         &self.0.2
     }
+    fn attachment(&self) -> Option<&Bytes> {
+        self.1.as_ref()
+    }
     fn expires(&self) -> UnixTime {
         UnixTime(u64::MAX)
     }
@@ -55,6 +82,7 @@ impl PoolRecord for TestRecord {
 pub(crate) struct MemoryLedger {
     set: Arc<ValidatorSet>,
     parameters: Parameters,
+    manners: Mutex<Manners>,
     state: Mutex<State>,
 }
 
@@ -63,6 +91,8 @@ struct State {
     blocks: BTreeMap<Height, (Bytes, Note)>,
     undecided: Vec<(Height, Undecided)>,
     ids: HashSet<RecordId>,
+    attachments: BTreeMap<AttachmentHash, Bytes>,
+    missing: BTreeSet<AttachmentHash>,
     checked: u64,
 }
 
@@ -73,11 +103,14 @@ impl MemoryLedger {
             blocks: BTreeMap::new(),
             undecided: Vec::new(),
             ids: HashSet::new(),
+            attachments: BTreeMap::new(),
+            missing: BTreeSet::new(),
             checked: 0,
         };
         Arc::new(Self {
             set: Arc::new(genesis.validator_set()),
             parameters: genesis.parameters.clone(),
+            manners: Mutex::new(Manners::Honest),
             state: Mutex::new(state),
         })
     }
@@ -90,9 +123,44 @@ impl MemoryLedger {
             blocks: state.blocks.clone(),
             undecided: state.undecided.clone(),
             ids: state.ids.clone(),
+            attachments: state.attachments.clone(),
+            missing: state.missing.clone(),
             checked: 0,
         };
-        Arc::new(Self { set: Arc::clone(&self.set), parameters: self.parameters.clone(), state: Mutex::new(copy) })
+        Arc::new(Self {
+            set: Arc::clone(&self.set),
+            parameters: self.parameters.clone(),
+            manners: Mutex::new(Manners::Honest),
+            state: Mutex::new(copy),
+        })
+    }
+
+    pub(crate) fn behaves(&self, manners: Manners) {
+        *self.manners.lock().unwrap() = manners;
+    }
+
+    pub(crate) fn holds_attachment(&self, attachment: &[u8]) -> bool {
+        let held = self.state.lock().unwrap().attachments.get(&hash_of(attachment)).cloned();
+        held.as_deref() == Some(attachment)
+    }
+
+    /// Forgets an attachment, as if it had never come.
+    pub(crate) fn forget_attachment(&self, attachment: &[u8]) {
+        self.state.lock().unwrap().attachments.remove(&hash_of(attachment));
+    }
+
+    /// Has attachments again.
+    pub(crate) fn restore_attachments(&self, attachments: &[Bytes]) {
+        self.state.lock().unwrap().attachments.extend(attachments.iter().map(|a| (hash_of(a), a.clone())));
+    }
+
+    pub(crate) fn lacks(&self) -> usize {
+        self.state.lock().unwrap().missing.len()
+    }
+
+    /// The round in which a height was decided, as its certificate says.
+    pub(crate) fn round(&self, height: Height) -> u32 {
+        Checkpoint::parse(&self.certificate(height).unwrap().text).unwrap().round.0
     }
 
     pub(crate) fn tip_height(&self) -> u64 {
@@ -101,7 +169,7 @@ impl MemoryLedger {
 
     pub(crate) fn header_hash(&self, height: Height) -> Option<HeaderHash> {
         let state = self.state.lock().unwrap();
-        state.blocks.get(&height).map(|(bytes, _)| decode(bytes).expect("own block").0.hash())
+        state.blocks.get(&height).map(|(bytes, _)| decode(bytes).expect("own block").header.hash())
     }
 
     pub(crate) fn holds(&self, id: &RecordId) -> bool {
@@ -117,7 +185,15 @@ impl MemoryLedger {
         self.state.lock().unwrap().checked
     }
 
-    fn build(&self, state: &State, proposer: Address, time: UnixTime, records: &[TestRecord]) -> Arc<Prepared<()>> {
+    fn build(
+        &self,
+        state: &State,
+        proposer: Address,
+        time: UnixTime,
+        records: &[TestRecord],
+        attachments: &[Bytes],
+        value: Option<&Bytes>,
+    ) -> Arc<Prepared<()>> {
         let parent = &state.tip;
         let mut root = *parent.log_root.as_bytes();
         let mut entries = Vec::new();
@@ -138,16 +214,26 @@ impl MemoryLedger {
         let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
         bytes.extend(text);
         bytes.extend(entries);
+        let named: Vec<_> = records.iter().filter_map(TestRecord::named).collect();
+        let beside: Vec<_> = attachments.iter().map(|a| hash_of(a)).collect();
         Arc::new(Prepared {
             header,
-            bytes: bytes.into(),
+            bytes: value.cloned().unwrap_or_else(|| encode_value(&bytes, attachments).into()),
+            attached: named.iter().all(|name| beside.contains(name)),
             records: records.iter().map(PoolRecord::id).collect(),
             inner: (),
         })
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<(Header, Vec<&[u8]>)> {
+struct Decoded<'a> {
+    header: Header,
+    entries: Vec<&'a [u8]>,
+    attachments: Vec<Bytes>,
+}
+
+fn decode(value: &Bytes) -> Option<Decoded<'_>> {
+    let (bytes, attachments) = split_value(value).ok()?;
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (header, mut rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     let mut entries = Vec::new();
@@ -155,7 +241,8 @@ fn decode(bytes: &[u8]) -> Option<(Header, Vec<&[u8]>)> {
         entries.push(entry);
         rest = after;
     }
-    Some((Header::decode(header).ok()?, entries))
+    let attachments = attachments.into_iter().map(|attachment| value.slice_ref(attachment)).collect();
+    Some(Decoded { header: Header::decode(header).ok()?, entries, attachments })
 }
 
 impl Application for MemoryLedger {
@@ -173,16 +260,19 @@ impl Application for MemoryLedger {
         }
     }
 
-    fn check(&self, bytes: &[u8]) -> Result<Result<TestRecord, Refusal>, AppError> {
+    fn check(&self, bytes: &[u8], attachment: Option<&Bytes>) -> Result<Result<TestRecord, Refusal>, AppError> {
         let mut state = self.state.lock().unwrap();
         state.checked += 1;
-        let record = TestRecord::new(bytes);
+        let record = TestRecord::new(bytes, attachment.cloned());
         let refusal = |slug, message: &str| Refusal { slug, number: 100, message: message.into() };
         if bytes.starts_with(b"bad") {
             return Ok(Err(refusal("record.bad", "bad")));
         }
         if state.ids.contains(&record.id()) {
             return Ok(Err(refusal("admission.duplicate", "committed already")));
+        }
+        if record.named() != attachment.map(|a| hash_of(a)) {
+            return Ok(Err(refusal("status.attachment", "not the attachment")));
         }
         Ok(Ok(record))
     }
@@ -192,27 +282,35 @@ impl Application for MemoryLedger {
         let (fresh, old): (Vec<_>, Vec<_>) = candidates.iter().cloned().partition(|r| !state.ids.contains(&r.id()));
         let refusal = Refusal { slug: "admission.duplicate", number: 150, message: String::new() };
         let rejected = old.iter().map(|r| (r.id(), refusal.clone())).collect();
-        Ok(Proposed { block: self.build(&state, proposer, now.max(state.tip.time), &fresh), rejected })
+        let attachments: Vec<_> = fresh.iter().filter_map(|r| r.attachment().cloned()).collect();
+        let beside = match *self.manners.lock().unwrap() {
+            Manners::Honest => attachments,
+            Manners::Withholds => Vec::new(),
+            Manners::Changes => attachments.iter().map(|a| vec![9; a.len()].into()).collect(),
+        };
+        Ok(Proposed { block: self.build(&state, proposer, now.max(state.tip.time), &fresh, &beside, None), rejected })
     }
 
     fn validate(
         &self,
         bytes: &Bytes,
         known: Known<'_, TestRecord>,
+        _: Attachments,
     ) -> Result<Result<Arc<Prepared<()>>, String>, AppError> {
-        let Some((header, entries)) = decode(bytes) else { return Ok(Err("malformed".into())) };
+        let Some(decoded) = decode(bytes) else { return Ok(Err("malformed".into())) };
+        let Decoded { header, entries, attachments } = decoded;
         let mut records = Vec::new();
         for entry in entries {
             match known(&leaf_hash(entry)) {
                 Some(record) => records.push(record),
-                None => match self.check(entry)? {
-                    Ok(record) => records.push(record),
-                    Err(refusal) => return Ok(Err(refusal.to_string())),
-                },
+                None => {
+                    self.state.lock().unwrap().checked += 1;
+                    records.push(TestRecord::new(entry, None));
+                }
             }
         }
         let state = self.state.lock().unwrap();
-        let built = self.build(&state, header.proposer, header.time, &records);
+        let built = self.build(&state, header.proposer, header.time, &records, &attachments, Some(bytes));
         if header.time < state.tip.time || built.header != header {
             return Ok(Err("another header".into()));
         }
@@ -233,6 +331,13 @@ impl Application for MemoryLedger {
         let mut state = self.state.lock().unwrap();
         assert_eq!(block.header.previous, state.tip.hash(), "a block on another tip");
         state.ids.extend(&block.records);
+        let Decoded { entries, attachments, .. } = decode(&block.bytes).expect("it was decoded before");
+        for name in entries.into_iter().filter_map(|entry| TestRecord::new(entry, None).named()) {
+            match attachments.iter().find(|a| hash_of(a) == name) {
+                Some(attachment) => drop(state.attachments.insert(name, attachment.clone())),
+                None => drop(state.missing.insert(name)),
+            }
+        }
         state.blocks.insert(block.header.height, (block.bytes.clone(), certificate.clone()));
         state.undecided.clear();
         state.tip = block.header.clone();
@@ -241,11 +346,33 @@ impl Application for MemoryLedger {
 
     fn decided(&self, height: Height) -> Result<Option<Decided>, AppError> {
         let state = self.state.lock().unwrap();
-        Ok(state.blocks.get(&height).map(|(bytes, certificate)| Decided {
-            bytes: bytes.clone(),
-            certificate: certificate.clone(),
-            validators: Arc::clone(&self.set),
+        Ok(state.blocks.get(&height).map(|(value, certificate)| {
+            let (block, attachments) = split_value(value).expect("own block");
+            let held: Vec<_> =
+                attachments.into_iter().filter(|a| state.attachments.contains_key(&hash_of(a))).collect();
+            Decided {
+                bytes: encode_value(block, &held).into(),
+                certificate: certificate.clone(),
+                validators: Arc::clone(&self.set),
+            }
         }))
+    }
+
+    fn missing_attachments(&self, limit: usize) -> Result<Vec<AttachmentHash>, AppError> {
+        Ok(self.state.lock().unwrap().missing.iter().take(limit).copied().collect())
+    }
+
+    fn attachment(&self, attachment: &AttachmentHash) -> Result<Option<Bytes>, AppError> {
+        Ok(self.state.lock().unwrap().attachments.get(attachment).cloned())
+    }
+
+    fn put_attachment(&self, bytes: &Bytes) -> Result<bool, AppError> {
+        let (mut state, name) = (self.state.lock().unwrap(), hash_of(bytes));
+        let missing = state.missing.remove(&name);
+        if missing {
+            state.attachments.insert(name, bytes.clone());
+        }
+        Ok(missing)
     }
 }
 
@@ -304,6 +431,9 @@ impl Network {
             operators: vec![],
             approvals_required: 1,
             writers: vec![],
+            did_method: None,
+            public_base: None,
+            status_history_days: None,
             predecessor: None,
         };
         let network = Self {
