@@ -43,6 +43,11 @@ pub enum NotReady {
         /// Heights it lacks.
         heights: u64,
     },
+    /// Status lists that the node should hold are still on their way from its peers.
+    Attachments {
+        /// How many.
+        missing: u64,
+    },
     /// Too few validators are connected for a quorum.
     NoQuorum {
         /// Validators in reach, this node included.
@@ -64,6 +69,7 @@ impl NotReady {
             Self::DiskLow { .. } => "disk-low",
             Self::Damage(_) => "damage",
             Self::Behind { .. } => "behind",
+            Self::Attachments { .. } => "attachments",
             Self::NoQuorum { .. } => "no-quorum",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
@@ -80,6 +86,9 @@ impl core::fmt::Display for NotReady {
             }
             Self::Damage(what) => write!(f, "stored data is damaged: {what}; run `testamur check`"),
             Self::Behind { heights } => write!(f, "{heights} heights behind the network"),
+            Self::Attachments { missing } => {
+                write!(f, "{missing} newest status lists are missing: the node asks its peers for them")
+            }
             Self::NoQuorum { connected, needed } => {
                 write!(f, "{connected} validators are in reach, {needed} are needed for a quorum")
             }

@@ -90,26 +90,22 @@ pub(crate) fn usual_page_items(limit: Option<usize>) -> Result<usize, Problem> {
     page_items(limit, PAGE_ITEMS_MAX)
 }
 
-/// Refuses a body of another media type, or a compressed one.
-pub(crate) fn expect_media_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
+/// Which of these media types a body has; refuses another one, and a compressed body.
+pub(crate) fn expect_media_type_of(headers: &HeaderMap, expected: &[&'static str]) -> Result<&'static str, Problem> {
     let found = headers.get(CONTENT_TYPE).map(|v| v.to_str().unwrap_or(""));
     let essence = found.map(|v| v.split(';').next().unwrap_or("").trim());
-    match essence {
-        Some(essence) if essence.eq_ignore_ascii_case(expected) => {}
-        Some(_) => {
-            let detail = format!("this route takes {expected} only");
-            return Err(Problem::new(&problem::MEDIA_TYPE, detail).closing());
-        }
-        None => {
-            let detail = format!("Content-Type is missing; this route takes {expected}");
-            return Err(Problem::new(&problem::MEDIA_TYPE, detail).closing());
-        }
-    }
+    let refused = |detail| Err(Problem::new(&problem::MEDIA_TYPE, detail).closing());
+    let Some(essence) = essence else {
+        return refused(format!("Content-Type is missing; this route takes {}", expected.join(" or ")));
+    };
+    let Some(media_type) = expected.iter().find(|media_type| essence.eq_ignore_ascii_case(media_type)) else {
+        return refused(format!("this route takes {} only", expected.join(" or ")));
+    };
     match headers.get(CONTENT_ENCODING) {
         Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
             Err(Problem::new(&problem::CONTENT_ENCODING, "send the body uncompressed").closing())
         }
-        _ => Ok(()),
+        _ => Ok(media_type),
     }
 }
 

@@ -9,6 +9,8 @@ pub(crate) const FREE_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
 pub(crate) const FREE_BYTES_INTERVAL: Duration = Duration::from_secs(2);
 /// Heartbeats without a block after which a node is not ready.
 pub(crate) const HEARTBEATS_MISSED_MAX: u64 = 3;
+/// Missing attachments that `/readyz` counts: beyond, it says that many.
+pub(crate) const LACKING_COUNTED_MAX: usize = 1_000;
 /// Pause between two steps of the background scrub: a step costs some milliseconds, so it takes about a hundredth of a core.
 pub(crate) const SCRUB_PAUSE: Duration = Duration::from_secs(1);
 /// Submissions whose time to final is being measured at once; beyond it some are not measured.

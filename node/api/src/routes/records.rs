@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Deserialize;
+use testamur_primitives::codec::{from_base64url, from_strict};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::RecordId;
 use testamur_primitives::limits::RECORD_BYTES_MAX;
@@ -17,8 +19,9 @@ use utoipa::IntoParams;
 use crate::answer::{Answer, Caching, JOSE, JSON, TEXT, negotiate};
 use crate::app::Api;
 use crate::ledger::{RecordQuery, SubmitError};
+use crate::limits::SUBMISSION_BYTES_MAX;
 use crate::problem::{self, Problem, ProblemDetails};
-use crate::request::{NoParameters, Parameters, Segment, expect_media_type, read_body, usual_page_items};
+use crate::request::{NoParameters, Parameters, Segment, expect_media_type_of, read_body, usual_page_items};
 use crate::schemas::ReceiptSchema;
 use crate::views::{RecordPage, RecordSummary, RecordView, Submission};
 
@@ -40,18 +43,22 @@ pub(crate) enum Wait {
 
 /// Submit a record
 ///
-/// The body is a compact JWS signed by its author. 202 means queued on this node and no more; 201 means final:
+/// The body is a compact JWS signed by its author. A record that names an attachment (the bits of a status list) comes as
+/// JSON, with the attachment beside it. 202 means queued on this node and no more; 201 means final:
 /// committed by a quorum and on this node's disk. Submitting the same record again does no harm: 409 tells where it is.
 #[utoipa::path(
     post, path = "/v1/records", operation_id = "submitRecord", tag = "records", params(SubmitParameters),
-    request_body(content = String, content_type = "application/jose", description = "A compact JWS of at most 65,535 bytes"),
+    request_body(content(
+        (String = "application/jose"),
+        (AttachedRecord = "application/json"),
+    ), description = "A compact JWS of at most 65,535 bytes, alone or with an attachment of at most 262,144 bytes"),
     responses(
         (status = 201, description = "Final", body = Submission, headers(("Location" = String, description = "The record"))),
         (status = 202, description = "Queued", body = Submission, headers(
             ("Location" = String, description = "The record, once it is final"),
             ("Retry-After" = u32, description = "Seconds after which to look there"),
         )),
-        (status = 400, description = "Not a record: `record.*` 101 to 113", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 400, description = "Not a record: `record.*` 101 to 113; or JSON of another form: `request.body`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 413, description = "`record.too-large`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "The record is there already; Location tells where", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "The ledger's rules refuse the record; `code` and `number` say why", body = ProblemDetails, content_type = "application/problem+json"),
@@ -63,21 +70,12 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    expect_media_type(&headers, JOSE)?;
-    let body = read_body(body, RECORD_BYTES_MAX, api.body_budget()).await.map_err(|problem| {
-        // The record's own rule has the better words and the stable number.
-        match problem.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let announced = headers.get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
-                let error = RecordError::TooLarge(announced.unwrap_or(RECORD_BYTES_MAX + 1));
-                let (code, number) = error.code();
-                Problem::rejection(code, number, error.to_string()).closing()
-            }
-            _ => problem,
-        }
-    })?;
+    let (record, attachment) = match expect_media_type_of(&headers, &[JOSE, JSON])? {
+        JSON => read_attached(&api, body).await?,
+        _ => (read_record(&api, &headers, body).await?, None),
+    };
     let submitter = &api.node().submitter;
-    let id = match submitter.submit(body).await {
+    let id = match submitter.submit(record, attachment).await {
         Ok(id) => id,
         Err(error) => return Err(refused(&api, error).await),
     };
@@ -92,6 +90,48 @@ pub(crate) async fn submit(
         }
     }
     Ok(submitted(StatusCode::ACCEPTED, queued))
+}
+
+/// A record, and what it names beside it.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttachedRecord {
+    /// The compact JWS.
+    record: String,
+    /// The bytes that the record names by their SHA-256, in base64url without padding.
+    attachment: Option<String>,
+}
+
+async fn read_record(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    read_body(body, RECORD_BYTES_MAX, api.body_budget()).await.map_err(|problem| {
+        // The record's own rule has the better words and the stable number.
+        match problem.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                let announced = headers.get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
+                too_large(announced.unwrap_or(RECORD_BYTES_MAX + 1)).closing()
+            }
+            _ => problem,
+        }
+    })
+}
+
+/// Whether the attachment is the right one, the ledger's rules say.
+async fn read_attached(api: &Api, body: Body) -> Result<(Bytes, Option<Bytes>), Problem> {
+    let body = read_body(body, SUBMISSION_BYTES_MAX, api.body_budget()).await?;
+    let malformed = |reason: String| Problem::new(&problem::BODY, format!("not a record with an attachment: {reason}"));
+    let AttachedRecord { record, attachment } = from_strict(&body).map_err(|error| malformed(error.to_string()))?;
+    if record.len() > RECORD_BYTES_MAX {
+        return Err(too_large(record.len()));
+    }
+    let attachment = attachment.map(|text| from_base64url(&text)).transpose();
+    let attachment = attachment.map_err(|_| malformed("attachment is not base64url without padding".into()))?;
+    Ok((record.into(), attachment.map(Bytes::from)))
+}
+
+fn too_large(bytes: usize) -> Problem {
+    let error = RecordError::TooLarge(bytes);
+    let (code, number) = error.code();
+    Problem::rejection(code, number, error.to_string())
 }
 
 /// A client that lost the first answer learns from 409 where its record is; but another record of the author may hold

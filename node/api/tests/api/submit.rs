@@ -155,8 +155,8 @@ fn only_the_right_media_type_is_taken() {
     let node = TestNode::start();
     let record = node.ledger.public_record("a", [7; 32]);
     let cases = [
-        ("Content-Type: application/json\r\n", "request.content-type", "takes application/jose only"),
-        ("Content-Type: application/jose+json\r\n", "request.content-type", "takes application/jose only"),
+        ("Content-Type: text/plain\r\n", "request.content-type", "takes application/jose or application/json only"),
+        ("Content-Type: application/jose+json\r\n", "request.content-type", "takes application/jose or"),
         ("", "request.content-type", "Content-Type is missing"),
         ("Content-Type: application/jose\r\nContent-Encoding: gzip\r\n", "request.content-encoding", "uncompressed"),
     ];
@@ -166,6 +166,34 @@ fn only_the_right_media_type_is_taken() {
     }
     let spelling = "Content-Type: Application/JOSE; charset=utf-8\r\nContent-Encoding: identity\r\n";
     assert_eq!(request(node.address, "POST", "/v1/records", spelling, record.as_bytes()).status, 202);
+}
+
+#[test]
+fn a_record_comes_as_json_with_what_it_names() {
+    let node = TestNode::start();
+    let post = |body: &str| {
+        request(node.address, "POST", "/v1/records", "Content-Type: application/json\r\n", body.as_bytes())
+    };
+    let record = |jti| node.ledger.public_record(jti, [7; 32]).as_str().to_owned();
+    assert_eq!(post(&format!(r#"{{"record":"{}"}}"#, record("a"))).status, 202);
+    assert_eq!(post(&format!(r#" {{ "record" : "{}" }} "#, record("b"))).status, 202);
+    let c = record("c");
+    let long = "A".repeat(65_536);
+    let cases = [
+        (c.clone(), 400, "request.body", "not a record with an attachment"),
+        ("{}".into(), 400, "request.body", "missing field `record`"),
+        (format!(r#"{{"record":"{c}","x":1}}"#), 400, "request.body", "unknown field `x`"),
+        (format!(r#"{{"record":"{c}","record":"{c}"}}"#), 400, "request.body", "record"),
+        (format!(r#"{{"record":"{c}","attachment":"AA=="}}"#), 400, "request.body", "base64url without padding"),
+        (format!(r#"{{"record":"{c}","attachment":"AA"}}"#), 422, "status.attachment", "missing or differ"),
+        (format!(r#"{{"record":"{long}"}}"#), 413, "record.too-large", "65536 bytes; at most 65535"),
+        (format!(r#"{{"record":"{}"}}"#, "A".repeat(420_000)), 413, "request.too-large", "the body has more than"),
+    ];
+    for (body, status, code, message) in cases {
+        let detail = post(&body).problem(status, code);
+        assert!(detail.contains(message), "{detail}");
+    }
+    assert!(get(node.address, &format!("/v1/records/{}", node.ledger.public_record("c", [7; 32]).id())).status == 404);
 }
 
 #[test]

@@ -1,33 +1,43 @@
 //! The ledger as consensus sees it: [`Application`] over the store.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use testamur_consensus::application::{
-    AppError, Application, Decided, Known, PoolRecord, Prepared, Proposed, Refusal, TipView, Undecided,
+    AppError, Application, Attachments, Decided, Known, PoolRecord, Prepared, Proposed, Refusal, TipView, Undecided,
 };
-use testamur_primitives::block::{Block, BlockError};
-use testamur_primitives::hash::{Address, RecordId, TreeHash};
+use testamur_primitives::block::{Block, BlockError, encode_value, split_value};
+use testamur_primitives::codec::sha256;
+use testamur_primitives::hash::{Address, AttachmentHash, RecordId, TreeHash};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::note::{Note, SignatureLine};
 use testamur_primitives::record::{Record, RecordError};
 use testamur_primitives::units::{Height, UnixTime};
-use testamur_registry::{CheckedRecord, Rejection, check_stateless};
-use testamur_store::{Ledger, PreparedBlock};
+use testamur_registry::{ApplyError, CheckedRecord, Rejection, StatusRejection, check_stateless, status};
+use testamur_store::{Ledger, PreparedBlock, StoreError};
 
 use super::clock;
 
-/// A record whose signature this node verified, with its leaf hash.
+/// A record whose signature this node verified, with its leaf hash, and the attachment that it was checked with.
 #[derive(Debug, Clone)]
 pub(crate) struct Pooled {
     record: Arc<CheckedRecord>,
     leaf: TreeHash,
+    attachment: Option<Bytes>,
+}
+
+/// An executed block and the attachments that came beside it, or of a proposal's candidates.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    block: Arc<PreparedBlock>,
+    attachments: Vec<Bytes>,
 }
 
 impl Pooled {
-    fn check(record: Record) -> Result<Self, Rejection> {
-        let leaf = record.leaf_hash();
-        Ok(Self { record: Arc::new(check_stateless(record)?), leaf })
+    fn new(record: CheckedRecord) -> Self {
+        let leaf = record.record().leaf_hash();
+        Self { record: Arc::new(record), leaf, attachment: None }
     }
 }
 
@@ -46,6 +56,10 @@ impl PoolRecord for Pooled {
 
     fn as_bytes(&self) -> &[u8] {
         self.record.record().as_bytes()
+    }
+
+    fn attachment(&self) -> Option<&Bytes> {
+        self.attachment.as_ref()
     }
 
     fn expires(&self) -> UnixTime {
@@ -75,6 +89,47 @@ impl LedgerApplication {
         let signature = key.sign(certificate.text.as_bytes()).try_into().expect("an Ed25519 signature has 64 bytes");
         Some(SignatureLine::log(self.ledger.origin().as_str(), public, &signature))
     }
+
+    /// Whether these are the bytes that a record's attachment must be: the digest, and the issuer's signatures over what
+    /// is derived from them, on the newest state.
+    fn check_attachment(
+        &self,
+        record: &Record,
+        bytes: &[u8],
+        time: UnixTime,
+    ) -> Result<Result<(), Rejection>, AppError> {
+        let view = self.ledger.view().map_err(AppError::new)?;
+        let public_base = self.ledger.genesis().public_base();
+        match status::check_attachment(&view.state(), record, &public_base, bytes, time) {
+            Ok(()) => Ok(Ok(())),
+            Err(ApplyError::Rejected(rejection)) => Ok(Err(rejection)),
+            Err(ApplyError::State(error)) => Err(AppError::new(StoreError::from(error))),
+        }
+    }
+
+    /// Whether every attachment that a block's records name is beside it, and right (INV-ATTACH-1). What the pool holds
+    /// was checked when it came: a record's key id names its key for ever, so its signatures hold for ever.
+    fn is_attached(
+        &self,
+        block: &PreparedBlock,
+        beside: &[Bytes],
+        pooled: &HashMap<RecordId, Bytes>,
+    ) -> Result<bool, AppError> {
+        let beside: HashMap<_, _> = beside.iter().map(|bytes| (sha256(&[bytes]), bytes)).collect();
+        for record in block.records() {
+            let record = record.record();
+            let Some(named) = record.attachment() else { continue };
+            let Some(bytes) = beside.get(named.sha256.as_bytes()) else { return Ok(false) };
+            if pooled.get(&record.id()) == Some(*bytes) {
+                continue;
+            }
+            if let Err(rejection) = self.check_attachment(record, bytes, block.header().time)? {
+                tracing::warn!(record = %record.id(), %rejection, "an attachment of a proposal");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 fn refusal(rejection: &Rejection) -> Refusal {
@@ -82,18 +137,24 @@ fn refusal(rejection: &Rejection) -> Refusal {
     Refusal { slug, number, message: rejection.to_string() }
 }
 
-fn prepared(block: Arc<PreparedBlock>) -> Arc<Prepared<Arc<PreparedBlock>>> {
+fn prepared(
+    block: Arc<PreparedBlock>,
+    value: Bytes,
+    attachments: Vec<Bytes>,
+    attached: bool,
+) -> Arc<Prepared<Executed>> {
     Arc::new(Prepared {
         header: block.header().clone(),
-        bytes: block.bytes().clone(),
+        bytes: value,
+        attached,
         records: block.records().iter().map(|r| r.record().id()).collect(),
-        inner: block,
+        inner: Executed { block, attachments },
     })
 }
 
 impl Application for LedgerApplication {
     type Record = Pooled;
-    type Block = Arc<PreparedBlock>;
+    type Block = Executed;
 
     fn tip(&self) -> TipView {
         let tip = self.ledger.tip();
@@ -106,27 +167,38 @@ impl Application for LedgerApplication {
         }
     }
 
-    fn check(&self, bytes: &[u8]) -> Result<Result<Pooled, Refusal>, AppError> {
-        let pooled = match Record::parse(bytes).map_err(Rejection::from).and_then(Pooled::check) {
-            Ok(pooled) => pooled,
+    fn check(&self, bytes: &[u8], attachment: Option<&Bytes>) -> Result<Result<Pooled, Refusal>, AppError> {
+        let mut record = match Record::parse(bytes).map_err(Rejection::from).and_then(check_stateless) {
+            Ok(record) => record,
             Err(rejection) => return Ok(Err(refusal(&rejection))),
         };
-        match self.ledger.admit(&pooled.record, clock::now()).map_err(AppError::new)? {
-            Ok(()) => Ok(Ok(pooled)),
+        let now = clock::now().max(self.ledger.tip().header.time);
+        if let Err(rejection) = self.ledger.admit(&mut record, now).map_err(AppError::new)? {
+            return Ok(Err(refusal(&rejection)));
+        }
+        // After admission: only who may write gets this much work out of a node.
+        let checked = match (record.record().attachment(), attachment) {
+            (None, None) => Ok(()),
+            (Some(_), Some(bytes)) => self.check_attachment(record.record(), bytes, now)?,
+            (Some(_), None) | (None, Some(_)) => Err(StatusRejection::Attachment.into()),
+        };
+        match checked {
+            Ok(()) => Ok(Ok(Pooled { attachment: attachment.cloned(), ..Pooled::new(record) })),
             Err(rejection) => Ok(Err(refusal(&rejection))),
         }
     }
 
-    fn propose(
-        &self,
-        proposer: Address,
-        now: UnixTime,
-        candidates: &[Pooled],
-    ) -> Result<Proposed<Arc<PreparedBlock>>, AppError> {
-        let candidates: Vec<_> = candidates.iter().map(|c| Arc::clone(&c.record)).collect();
-        let proposed = self.ledger.propose(proposer, now, &candidates).map_err(AppError::new)?;
+    fn propose(&self, proposer: Address, now: UnixTime, candidates: &[Pooled]) -> Result<Proposed<Executed>, AppError> {
+        let records: Vec<_> = candidates.iter().map(|c| Arc::clone(&c.record)).collect();
+        let proposed = self.ledger.propose(proposer, now, &records).map_err(AppError::new)?;
+        let taken: HashSet<_> = proposed.block.records().iter().map(|r| r.record().id()).collect();
+        let mut attachments: Vec<Bytes> = Vec::new();
+        for candidate in candidates.iter().filter(|c| taken.contains(&c.id())) {
+            attachments.extend(candidate.attachment.clone().filter(|bytes| !attachments.contains(bytes)));
+        }
+        let value = encode_value(proposed.block.bytes(), &attachments).into();
         Ok(Proposed {
-            block: prepared(proposed.block),
+            block: prepared(proposed.block, value, attachments, true),
             rejected: proposed.rejected.iter().map(|(id, rejection)| (*id, refusal(rejection))).collect(),
         })
     }
@@ -135,16 +207,23 @@ impl Application for LedgerApplication {
         &self,
         bytes: &Bytes,
         known: Known<'_, Pooled>,
-    ) -> Result<Result<Arc<Prepared<Arc<PreparedBlock>>>, String>, AppError> {
+        attachments: Attachments,
+    ) -> Result<Result<Arc<Prepared<Executed>>, String>, AppError> {
+        let (block, beside) = match split_value(bytes) {
+            Ok(split) => split,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let beside: Vec<_> = beside.into_iter().map(|attachment| bytes.slice_ref(attachment)).collect();
         let mut records = Vec::new();
         let mut refused = None;
+        let mut pooled_attachments = HashMap::new();
         // A record that the pool holds with exactly these bytes was verified by this node: it is not verified again.
-        let block = Block::decode_with(bytes, |entry| {
+        let block = Block::decode_with(block, |entry| {
             let leaf = testamur_primitives::merkle::leaf_hash(entry);
             let pooled = match known(&leaf) {
                 Some(pooled) => pooled,
-                None => match Pooled::check(Record::parse(entry)?) {
-                    Ok(pooled) => pooled,
+                None => match check_stateless(Record::parse(entry)?) {
+                    Ok(record) => Pooled::new(record),
                     Err(Rejection::Record(error)) => return Err(error),
                     Err(rejection) => {
                         refused.get_or_insert(rejection.to_string());
@@ -152,6 +231,9 @@ impl Application for LedgerApplication {
                     }
                 },
             };
+            if let Some(attachment) = pooled.attachment.clone() {
+                pooled_attachments.insert(pooled.id(), attachment);
+            }
             let record = pooled.record.record().clone();
             records.push(pooled.record);
             Ok(record)
@@ -164,20 +246,19 @@ impl Application for LedgerApplication {
             (Err(error), _) => return Ok(Err(error.to_string())),
             (Ok(_), Some(reason)) => return Ok(Err(reason)),
         };
-        let verdict = self.ledger.validate(&block.header, records).map_err(AppError::new)?;
-        Ok(verdict.map(prepared).map_err(|invalid| invalid.to_string()))
+        let block = match self.ledger.validate(&block.header, records).map_err(AppError::new)? {
+            Ok(block) => block,
+            Err(invalid) => return Ok(Err(invalid.to_string())),
+        };
+        let attached = attachments == Attachments::Checked && self.is_attached(&block, &beside, &pooled_attachments)?;
+        Ok(Ok(prepared(block, bytes.clone(), beside, attached)))
     }
 
-    fn put_undecided(
-        &self,
-        height: Height,
-        block: &Prepared<Arc<PreparedBlock>>,
-        seen: &Undecided,
-    ) -> Result<(), AppError> {
+    fn put_undecided(&self, height: Height, block: &Prepared<Executed>, seen: &Undecided) -> Result<(), AppError> {
         let undecided = testamur_store::Undecided {
             round: seen.round,
             proposer: seen.proposer,
-            value_id: block.inner.value_id(),
+            value_id: block.inner.block.value_id(),
             bytes: block.bytes.clone(),
         };
         self.ledger.put_undecided(height, &undecided).map_err(AppError::new)
@@ -188,15 +269,35 @@ impl Application for LedgerApplication {
         Ok(stored.into_iter().map(|u| Undecided { round: u.round, proposer: u.proposer, bytes: u.bytes }).collect())
     }
 
-    fn commit(&self, block: &Prepared<Arc<PreparedBlock>>, certificate: &Note) -> Result<(), AppError> {
+    fn commit(&self, block: &Prepared<Executed>, certificate: &Note) -> Result<(), AppError> {
         let log_signature = self.log_signature(certificate);
-        self.ledger.commit(&block.inner, certificate, log_signature.as_ref()).map_err(AppError::new)?;
+        let Executed { block, attachments } = &block.inner;
+        self.ledger.commit(block, certificate, log_signature.as_ref(), attachments).map_err(AppError::new)?;
         Ok(())
     }
 
     fn decided(&self, height: Height) -> Result<Option<Decided>, AppError> {
         let view = self.ledger.view().map_err(AppError::new)?;
         let decided = view.decided(height).map_err(AppError::new)?;
-        Ok(decided.map(|d| Decided { bytes: d.bytes.into(), certificate: d.certificate, validators: d.validators }))
+        Ok(decided.map(|d| Decided {
+            bytes: encode_value(&d.bytes, &d.attachments).into(),
+            certificate: d.certificate,
+            validators: d.validators,
+        }))
+    }
+
+    fn missing_attachments(&self, limit: usize) -> Result<Vec<AttachmentHash>, AppError> {
+        let view = self.ledger.view().map_err(AppError::new)?;
+        let missing = view.missing_attachments(limit).map_err(AppError::new)?;
+        Ok(missing.into_iter().map(|attachment| attachment.sha256).collect())
+    }
+
+    fn attachment(&self, attachment: &AttachmentHash) -> Result<Option<Bytes>, AppError> {
+        let view = self.ledger.view().map_err(AppError::new)?;
+        Ok(view.attachment(attachment).map_err(AppError::new)?.map(Bytes::from))
+    }
+
+    fn put_attachment(&self, bytes: &Bytes) -> Result<bool, AppError> {
+        self.ledger.put_attachment(bytes).map_err(AppError::new)
     }
 }

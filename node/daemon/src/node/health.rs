@@ -12,7 +12,7 @@ use testamur_store::Ledger;
 use super::application::LedgerApplication;
 use super::clock;
 use super::submitter::Measured;
-use crate::limits::HEARTBEATS_MISSED_MAX;
+use crate::limits::{HEARTBEATS_MISSED_MAX, LACKING_COUNTED_MAX};
 
 /// What the health answers are made of.
 pub(crate) struct NodeHealth {
@@ -69,6 +69,11 @@ impl Health for NodeHealth {
         // One height of difference is what two nodes normally have while a block is spreading.
         if let Some(heights) = highest.and_then(|h| h.0.checked_sub(tip.height().0 + 1)).filter(|behind| *behind > 0) {
             problems.push(NotReady::Behind { heights: heights + 1 });
+        }
+        // A failed read has stopped the store, and its reason is told above at the next look.
+        let lacking = self.ledger.view().and_then(|view| view.missing_attachments(LACKING_COUNTED_MAX));
+        if let Some(missing) = lacking.ok().map(|lacking| lacking.len() as u64).filter(|missing| *missing > 0) {
+            problems.push(NotReady::Attachments { missing });
         }
         let (connected, needed) = (self.connected(), tip.validators.quorum() as u32);
         if connected < needed {

@@ -42,14 +42,14 @@ impl NodeSubmitter {
 
 #[async_trait]
 impl Submitter for NodeSubmitter {
-    async fn submit(&self, record: Bytes) -> Result<RecordId, SubmitError> {
+    async fn submit(&self, record: Bytes, attachment: Option<Bytes>) -> Result<RecordId, SubmitError> {
         if self.disk_low.load(Ordering::Relaxed) {
             return Err(SubmitError::NotReady {
                 reason: "this node is short of disk space and takes no records: ask another node".into(),
             });
         }
         let accepted = Instant::now();
-        let id = self.consensus.submit(record).await.map_err(|error| match error {
+        let id = self.consensus.submit(record, attachment).await.map_err(|error| match error {
             testamur_consensus::SubmitError::Refused(refusal) => {
                 SubmitError::Rejected { code: refusal.slug, number: refusal.number, message: refusal.message, id: None }
             }
