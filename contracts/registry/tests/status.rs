@@ -292,6 +292,11 @@ fn an_attachment_is_checked_with_its_tokens() {
     assert_eq!(check(&not_a_list, BASE, bytes, time), Err("status.attachment"), "a record that has none");
     // Execution looks at none of this: a node that replays the log has no attachments of old versions.
     assert_eq!(world.ledger.one(START, &forged), Ok(Outcome::StatusPublished));
+    let close = world.update(&university.did, vec![DidChange::Deactivate {}]);
+    world.by(&university, START + 1, close).expect("closed");
+    let state = &world.ledger.state;
+    let after = testamur_registry::status::check_attachment(state, &honest, BASE, bytes, UnixTime(START + 1));
+    assert_eq!(slug(after), Err("status.key"), "a DID that was closed signs no list");
 }
 
 #[derive(Debug, Clone)]

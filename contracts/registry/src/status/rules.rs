@@ -74,7 +74,6 @@ pub(super) fn key<R: StateReader>(
 ) -> Result<PublicKey, ApplyError<R::Error>> {
     let key = match identity::newest(state, issuer)? {
         None => Err(KeyRefusal::Unknown),
-        Some(document) if document.deactivated => Err(KeyRefusal::Revoked),
         Some(document) => document.usable_key(kid.fragment(), &[Relationship::AssertionMethod], time),
     };
     Ok(key.map_err(StatusRejection::Key)?)
