@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::openapi::Documents;
 use crate::problem::{self, Problem, ProblemDetails};
 use crate::rejections::RejectionCode;
-use crate::routes;
+use crate::routes::{self, ebsi};
 use crate::server::{RequestId, ServerCounters};
 
 /// What the API serves: a node, seen through its three traits.
@@ -202,6 +202,7 @@ async fn surround(State(api): State<Api>, request: Request, next: Next) -> Respo
     // The template, never the path itself: ids and hashes in logs would say who looks at what.
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let request_headers = request.headers().clone();
+    let in_ebsis_words = ebsi::problem::in_lane(request.uri().path());
     let under_way = api.metrics().begin();
     let response = if request.uri().query().is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
         let detail = format!("the query string is longer than {QUERY_BYTES_MAX} bytes");
@@ -209,6 +210,7 @@ async fn surround(State(api): State<Api>, request: Request, next: Next) -> Respo
     } else {
         next.run(request).await
     };
+    let response = if in_ebsis_words { ebsi::problem::translate(response) } else { response };
     let mut response = within_budget(&api, unless_known(&request_headers, response));
     set_headers(&method, api.config().https, response.headers_mut());
     drop(under_way);

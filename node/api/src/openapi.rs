@@ -10,6 +10,7 @@ use crate::app::ApiConfig;
 use crate::page;
 use crate::problem::{KINDS, Kind, PROBLEM_JSON, ProblemDetails};
 use crate::rejections::{RECORD_CODES, RejectionCode};
+use crate::routes::ebsi::problem::{EbsiProblem, in_lane};
 use crate::routes::{self, EVERYWHERE};
 
 /// Everything that the handlers describe themselves.
@@ -30,6 +31,11 @@ use crate::routes::{self, EVERYWHERE};
         (name = "proofs", description = "Checkpoints and the proofs between them"),
         (name = "registries", description = "DID documents, accreditations, schemas, status lists and dossiers, as of a \
             time and with their proofs"),
+        (name = "ebsi", description = "EBSI's read interfaces: DID registry v5, trusted issuers registry v5, trusted \
+            schemas registry v3, trusted policies registry v3, timestamp v4. What they answer is not proven: the native \
+            routes prove the same"),
+        (name = "ebsi-core", description = "EBSI Core v1: the DID and issuers registries under its paths"),
+        (name = "resolver", description = "W3C DID Resolution over HTTP"),
         (name = "network", description = "The network and this node"),
         (name = "log", description = "The log as C2SP tlog-tiles static resources"),
         (name = "documentation", description = "This documentation"),
@@ -48,11 +54,25 @@ use crate::routes::{self, EVERYWHERE};
         routes::registry::status::token_status_list,
         routes::registry::dossiers::list, routes::registry::dossiers::one,
         routes::registry::state::evidence, routes::registry::state::attachment,
+        routes::ebsi::did::list, routes::ebsi::did::one, routes::ebsi::did::actions,
+        routes::ebsi::issuers::list, routes::ebsi::issuers::one, routes::ebsi::issuers::attributes,
+        routes::ebsi::issuers::attribute, routes::ebsi::issuers::revisions, routes::ebsi::issuers::revision,
+        routes::ebsi::issuers::proxies, routes::ebsi::issuers::proxy, routes::ebsi::issuers::status_list,
+        routes::ebsi::schemas::list, routes::ebsi::schemas::one, routes::ebsi::schemas::revisions,
+        routes::ebsi::schemas::revision, routes::ebsi::schemas::metadata, routes::ebsi::schemas::one_metadata,
+        routes::ebsi::policies::list, routes::ebsi::policies::one, routes::ebsi::policies::users,
+        routes::ebsi::policies::user,
+        routes::ebsi::timestamp::hash_algorithms, routes::ebsi::timestamp::hash_algorithm,
+        routes::ebsi::timestamp::timestamps, routes::ebsi::timestamp::timestamp,
+        routes::ebsi::timestamp::records, routes::ebsi::timestamp::record, routes::ebsi::timestamp::versions,
+        routes::ebsi::timestamp::version,
+        routes::ebsi::core::did_registry, routes::ebsi::core::issuers_registry, routes::ebsi::core::alive,
+        routes::ebsi::resolver::resolve,
         routes::network::epochs, routes::network::network, routes::network::genesis, routes::network::status,
         routes::log::checkpoint, routes::log::tile, routes::log::policy,
         routes::documents::openapi, routes::documents::docs,
     ),
-    components(schemas(ProblemDetails)),
+    components(schemas(ProblemDetails, EbsiProblem)),
 )]
 struct Handlers;
 
@@ -79,9 +99,15 @@ impl Documents {
 pub(crate) fn document(config: &ApiConfig) -> Value {
     let mut document = serde_json::to_value(Handlers::openapi()).expect("an OpenAPI document is JSON");
     for route in routes::table() {
+        if let Some(original) = route.alias_of {
+            document["paths"][route.documented] = alias(&document["paths"][original]);
+        }
+    }
+    for route in routes::table() {
         for operation in &route.operations {
             let responses = &mut document["paths"][route.documented][operation.method]["responses"];
-            add_problems(responses, EVERYWHERE.iter().chain(&operation.problems));
+            let kinds = EVERYWHERE.iter().chain(&operation.problems);
+            if in_lane(route.path) { add_ebsi_problems(responses, kinds) } else { add_problems(responses, kinds) }
         }
     }
     document["servers"] = json!([{ "url": config.public_url.as_deref().unwrap_or("/") }]);
@@ -97,6 +123,38 @@ pub(crate) fn document(config: &ApiConfig) -> Value {
     });
     document["x-rejection-codes"] = rejections.collect();
     document
+}
+
+/// The same operation under EBSI Core's path.
+fn alias(original: &Value) -> Value {
+    let mut alias = original.clone();
+    for operation in alias.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+        let id = operation["operationId"].as_str().unwrap_or_default().replacen("ebsi", "core", 1);
+        operation["operationId"] = json!(id);
+        operation["tags"] = json!(["ebsi-core"]);
+        let contract = json!({
+            "name": "contractAddress", "in": "query", "required": false, "schema": { "type": "string" },
+            "description": "Which registry is meant; links repeat it, and there is one",
+        });
+        match operation["parameters"].as_array_mut() {
+            Some(parameters) => parameters.push(contract),
+            None => operation["parameters"] = json!([contract]),
+        }
+    }
+    alias
+}
+
+/// Problems in EBSI's words.
+fn add_ebsi_problems<'k>(responses: &mut Value, kinds: impl Iterator<Item = &'k Kind>) {
+    for kind in kinds {
+        let response = &mut responses[kind.status.as_u16().to_string()];
+        if response["description"].as_str().is_some() {
+            continue;
+        }
+        let words = kind.status.canonical_reason().unwrap_or("a problem");
+        let schema = json!({ "$ref": "#/components/schemas/EbsiProblem" });
+        *response = json!({ "description": words, "content": { PROBLEM_JSON: { "schema": schema } } });
+    }
 }
 
 /// One response a status, with all the codes that have it.

@@ -3,6 +3,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod documents;
+pub(crate) mod ebsi;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod notarisations;
@@ -28,6 +29,8 @@ pub(crate) struct Route {
     pub(crate) handlers: MethodRouter<Api>,
     /// The methods with the kinds of problems of each.
     pub(crate) operations: Vec<Operation>,
+    /// The path that this one is another name of, with the same handlers.
+    pub(crate) alias_of: Option<&'static str>,
 }
 
 /// A method of a route.
@@ -43,11 +46,25 @@ pub(crate) const EVERYWHERE: [Kind; 6] = [QUERY, QUERY_TOO_LONG, LENGTH_REQUIRED
 
 fn read(path: &'static str, handlers: MethodRouter<Api>, problems: &[Kind]) -> Route {
     let operation = Operation { method: "get", problems: problems.to_vec() };
-    Route { path, documented: path, handlers, operations: vec![operation] }
+    Route { path, documented: path, handlers, operations: vec![operation], alias_of: None }
+}
+
+/// A read of EBSI's interfaces.
+fn ebsi_read(path: &'static str, handlers: MethodRouter<Api>) -> Route {
+    read(path, handlers, &[QUERY, NOT_FOUND, NOT_READY])
+}
+
+/// The same under EBSI Core's path.
+fn core_read(path: &'static str, alias_of: &'static str, handlers: MethodRouter<Api>) -> Route {
+    Route { alias_of: Some(alias_of), ..ebsi_read(path, handlers) }
 }
 
 /// All public routes.
 pub(crate) fn table() -> Vec<Route> {
+    [native(), interfaces_of_ebsi()].into_iter().flatten().collect()
+}
+
+fn native() -> Vec<Route> {
     let submission = [MEDIA_TYPE, CONTENT_ENCODING, TOO_LARGE, SLOW_BODY, BODY, POOL_FULL, NOT_READY];
     let records = Route {
         path: "/v1/records",
@@ -57,6 +74,7 @@ pub(crate) fn table() -> Vec<Route> {
             Operation { method: "get", problems: vec![NOT_READY] },
             Operation { method: "post", problems: submission.to_vec() },
         ],
+        alias_of: None,
     };
     let tile = read("/log/tile/{*tile}", get(log::tile), &[PATH, NOT_FOUND, NOT_READY]);
     vec![
@@ -117,4 +135,115 @@ pub(crate) fn table() -> Vec<Route> {
         read("/v1/openapi.json", get(documents::openapi), &[]),
         read("/docs", get(documents::docs), &[]),
     ]
+}
+
+fn interfaces_of_ebsi() -> Vec<Route> {
+    use ebsi::{core, did, issuers, policies, resolver, schemas, timestamp};
+    let actions = Route {
+        path: "/did-registry/v5/identifiers/{did}/actions",
+        documented: "/did-registry/v5/identifiers/{did}/actions",
+        handlers: post(did::actions),
+        operations: vec![Operation {
+            method: "post",
+            problems: vec![NOT_FOUND, TOO_LARGE, SLOW_BODY, BODY, NOT_READY],
+        }],
+        alias_of: None,
+    };
+    let mut routes = vec![
+        ebsi_read("/did-registry/v5/identifiers", get(did::list)),
+        ebsi_read("/did-registry/v5/identifiers/{did}", get(did::one)),
+        actions,
+        ebsi_read("/trusted-issuers-registry/v5/issuers", get(issuers::list)),
+        ebsi_read("/trusted-issuers-registry/v5/issuers/{did}", get(issuers::one)),
+        ebsi_read("/trusted-issuers-registry/v5/issuers/{did}/attributes", get(issuers::attributes)),
+        ebsi_read("/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}", get(issuers::attribute)),
+        ebsi_read(
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}/revisions",
+            get(issuers::revisions),
+        ),
+        ebsi_read(
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}/revisions/{revision}",
+            get(issuers::revision),
+        ),
+        ebsi_read("/trusted-issuers-registry/v5/issuers/{did}/proxies", get(issuers::proxies)),
+        ebsi_read("/trusted-issuers-registry/v5/issuers/{did}/proxies/{proxy}", get(issuers::proxy)),
+        ebsi_read(
+            "/trusted-issuers-registry/v5/issuers/{did}/proxies/{proxy}/credentials/status/{list}",
+            get(issuers::status_list),
+        ),
+        ebsi_read("/trusted-schemas-registry/v3/schemas", get(schemas::list)),
+        ebsi_read("/trusted-schemas-registry/v3/schemas/{schema}", get(schemas::one)),
+        ebsi_read("/trusted-schemas-registry/v3/schemas/{schema}/revisions", get(schemas::revisions)),
+        ebsi_read("/trusted-schemas-registry/v3/schemas/{schema}/revisions/{revision}", get(schemas::revision)),
+        ebsi_read(
+            "/trusted-schemas-registry/v3/schemas/{schema}/revisions/{revision}/metadata",
+            get(schemas::metadata),
+        ),
+        ebsi_read(
+            "/trusted-schemas-registry/v3/schemas/{schema}/revisions/{revision}/metadata/{metadata}",
+            get(schemas::one_metadata),
+        ),
+        ebsi_read("/trusted-policies-registry/v3/policies", get(policies::list)),
+        ebsi_read("/trusted-policies-registry/v3/policies/{policy}", get(policies::one)),
+        ebsi_read("/trusted-policies-registry/v3/users", get(policies::users)),
+        ebsi_read("/trusted-policies-registry/v3/users/{address}", get(policies::user)),
+        ebsi_read("/timestamp/v4/hash-algorithms", get(timestamp::hash_algorithms)),
+        ebsi_read("/timestamp/v4/hash-algorithms/{id}", get(timestamp::hash_algorithm)),
+        ebsi_read("/timestamp/v4/timestamps", get(timestamp::timestamps)),
+        ebsi_read("/timestamp/v4/timestamps/{id}", get(timestamp::timestamp)),
+        ebsi_read("/timestamp/v4/records", get(timestamp::records)),
+        ebsi_read("/timestamp/v4/records/{id}", get(timestamp::record)),
+        ebsi_read("/timestamp/v4/records/{id}/versions", get(timestamp::versions)),
+        ebsi_read("/timestamp/v4/records/{id}/versions/{version}", get(timestamp::version)),
+        read("/v1/did-registry/details", get(core::did_registry), &[]),
+        read("/v1/issuers-registry/details", get(core::issuers_registry), &[]),
+        read("/v1/alive", get(core::alive), &[]),
+        read("/1.0/identifiers/{did}", get(resolver::resolve), &[]),
+    ];
+    routes.extend([
+        core_read("/v1/did-registry/identifiers", "/did-registry/v5/identifiers", get(did::list)),
+        core_read("/v1/did-registry/identifiers/{did}", "/did-registry/v5/identifiers/{did}", get(did::one)),
+        core_read("/v1/issuers-registry/issuers", "/trusted-issuers-registry/v5/issuers", get(issuers::list)),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}",
+            "/trusted-issuers-registry/v5/issuers/{did}",
+            get(issuers::one),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/attributes",
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes",
+            get(issuers::attributes),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/attributes/{attribute}",
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}",
+            get(issuers::attribute),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/attributes/{attribute}/revisions",
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}/revisions",
+            get(issuers::revisions),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/attributes/{attribute}/revisions/{revision}",
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}/revisions/{revision}",
+            get(issuers::revision),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/proxies",
+            "/trusted-issuers-registry/v5/issuers/{did}/proxies",
+            get(issuers::proxies),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/proxies/{proxy}",
+            "/trusted-issuers-registry/v5/issuers/{did}/proxies/{proxy}",
+            get(issuers::proxy),
+        ),
+        core_read(
+            "/v1/issuers-registry/issuers/{did}/proxies/{proxy}/credentials/status/{list}",
+            "/trusted-issuers-registry/v5/issuers/{did}/proxies/{proxy}/credentials/status/{list}",
+            get(issuers::status_list),
+        ),
+    ]);
+    routes
 }
