@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use testamur_api::ledger::{
-    ConsistencyProof, EntryPosition, HistoryProof, Notarisation, Page, ReadError, ReadResult, Reader, RecordQuery,
-    StoredBlock, StoredCheckpoint, StoredEpoch, StoredRecord, Tip,
+    ConsistencyProof, EntryPosition, HistoryProof, Notarisation, ObjectPage, Page, ReadError, ReadResult, Reader,
+    RecordQuery, Registry, StoredBlock, StoredCheckpoint, StoredEpoch, StoredRecord, Timestamp, TimestampPage, Tip,
 };
 use testamur_primitives::commitment::DocumentDigest;
 use testamur_primitives::genesis::Genesis;
-use testamur_primitives::hash::RecordId;
+use testamur_primitives::hash::{AttachmentHash, RecordId};
 use testamur_primitives::header::Header;
 use testamur_primitives::receipt::Receipt;
+use testamur_primitives::state::evidence::Evidence;
+use testamur_primitives::state::{StateKey, StateReader as _};
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize};
-use testamur_store::{Ledger, StoreError};
+use testamur_store::{Ledger, StoreError, View};
 
 /// Reads a node's ledger.
 pub(crate) struct LedgerReader(pub(crate) Arc<Ledger>);
@@ -130,5 +132,53 @@ impl Reader for LedgerReader {
 
     fn entries(&self, index: u64, width: u16) -> ReadResult<Option<Vec<u8>>> {
         self.0.view().map_err(failed)?.entry_bundle(index, width).map_err(failed)
+    }
+
+    fn registry(&self) -> ReadResult<Option<Box<dyn Registry + '_>>> {
+        let view = self.0.view().map_err(failed)?;
+        if view.tip().height() == Height(0) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(RegistryView(view))))
+    }
+}
+
+/// The registries of one view.
+struct RegistryView<'v>(View<'v>);
+
+impl Registry for RegistryView<'_> {
+    fn header(&self) -> &Header {
+        &self.0.tip().header
+    }
+
+    fn get(&self, key: &StateKey) -> ReadResult<Option<Vec<u8>>> {
+        self.0.state().get(key).map_err(failed)
+    }
+
+    fn evidence(&self, keys: &[StateKey]) -> ReadResult<Evidence> {
+        let evidence = self.0.evidence(keys).map_err(failed)?;
+        evidence.ok_or_else(|| ReadError::Fatal("a decided height has no certificate".into()))
+    }
+
+    fn objects(&self, kind: &str, term: &str, page: u64, size: usize) -> ReadResult<ObjectPage> {
+        let found = self.0.objects(kind, term, page, size).map_err(failed)?;
+        Ok(ObjectPage { ids: found.ids, total: found.total })
+    }
+
+    fn attachment(&self, sha256: &AttachmentHash) -> ReadResult<Option<Vec<u8>>> {
+        self.0.attachment(sha256).map_err(failed)
+    }
+
+    fn timestamp(&self, sha256: &[u8; 32]) -> ReadResult<Option<Timestamp>> {
+        let found = self.0.timestamp(sha256).map_err(failed)?;
+        Ok(found.map(|found| Timestamp {
+            entry: u32::from(found.notarisation.position.entry),
+            record: record(found.notarisation.record),
+        }))
+    }
+
+    fn timestamps(&self, page: u64, size: usize) -> ReadResult<TimestampPage> {
+        let found = self.0.timestamps(page, size).map_err(failed)?;
+        Ok(TimestampPage { ids: found.ids, total: found.total })
     }
 }
