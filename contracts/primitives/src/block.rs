@@ -176,7 +176,7 @@ mod tests {
                 assert!(cut.is_err(), "cut at {end}: {cut:?}");
             }
         }
-        let too_many = encode_value(b"", &vec![[0u8; 0]; BLOCK_ATTACHMENTS_MAX + 1]);
+        let too_many = encode_value(b"", &[[0u8; 0]; BLOCK_ATTACHMENTS_MAX + 1]);
         assert_eq!(split_value(&too_many), Err(BlockError::TooLarge));
         let too_long = encode_value(b"", &vec![vec![0; 262_144]; 5]);
         assert_eq!(split_value(&too_long), Err(BlockError::TooLarge));
