@@ -32,8 +32,12 @@ pub(crate) fn publish<S: StateReader>(
     status: &StatusVersion,
     prev: Option<RecordId>,
 ) -> Result<(), ApplyError<S::Error>> {
-    rules::check_issuer(state, author, context.time)?;
-    rules::check_successor(newest(state, author, &status.list)?.as_ref(), status, prev)?;
+    let before = newest(state, author, &status.list)?;
+    if before.is_none() {
+        // Only for a new list: who is accredited no more must still be able to revoke what it issued.
+        rules::check_issuer(state, author, context.time)?;
+    }
+    rules::check_successor(before.as_ref(), status, prev)?;
     rules::key(state, author, &status.kid, context.time)?;
     rules::check_issued(status, context.time)?;
     state.append(&keys::status(author, &status.list), |seq| {
