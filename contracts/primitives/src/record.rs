@@ -343,7 +343,7 @@ pub enum Act {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Change {
-    /// Lets a did:key write to the ledger.
+    /// Lets a did:key write to the ledger, or a DID of the ledger from which that right was taken.
     GrantWriter {
         /// The writer.
         did: Did,

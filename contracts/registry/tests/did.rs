@@ -328,6 +328,21 @@ fn changes_that_cannot_apply_leave_no_trace() {
 }
 
 #[test]
+fn a_use_that_ends_before_it_begins_saves_nobody_from_being_locked_out() {
+    let mut world = World::new();
+    let university = party("university");
+    let later = key("university", 1);
+    let methods = vec![usual(&university.key), method(&later, &[window(USES[0], START + 1_000, None)])];
+    world.register_with(&university, START, insert(methods));
+    let expire = DidChange::ExpireMethod { method: jkt(&later), not_after: UnixTime(START + 500) };
+    let revoke = DidChange::RevokeMethod { method: jkt(&university.key) };
+    let both = world.update(&university.did, vec![expire, revoke.clone()]);
+    assert_eq!(world.by(&university, START + 1, both), Err("did.locked-out"), "INV-DID-2");
+    let update = world.update(&university.did, vec![revoke]);
+    assert_eq!(world.by(&university, START + 1, update), DONE, "the later key will do");
+}
+
+#[test]
 fn a_roll_hands_every_use_over_and_a_compromise_only_moves_back() {
     let mut world = World::new();
     let university = party("university");

@@ -282,6 +282,19 @@ fn the_credential_is_checked_before_it_enters_the_ledger() {
 }
 
 #[test]
+fn a_subject_does_not_go_back_to_a_credential_that_was_wider() {
+    let mut chain = Chain::new();
+    let wide = Credential::of(&chain.world.attribute(chain.tao), chain.tao);
+    let narrow =
+        Credential { from: NOW, scopes: vec![accredited_for("degree", &["Degree"], &["BEL"])], ..wide.clone() };
+    let ministry = key("ministry", 0);
+    for (credential, expected) in [(&narrow, DONE), (&wide, Err("issuer.dates")), (&narrow, DONE)] {
+        let fill = chain.world.fill(chain.tao, credential.sign(&ministry));
+        assert_eq!(chain.world.by(&chain.agency, NOW, fill), expected);
+    }
+}
+
+#[test]
 fn the_key_behind_a_credential_must_be_good_when_the_ledger_takes_it() {
     let (mut chain, college, place) = with_place();
     let [old, new, other] = [0, 1, 2].map(|n| key("agency", n));

@@ -167,6 +167,11 @@ pub(super) fn check_credential<R: StateReader>(
     if !credential.is_valid_at(context.time) {
         return Err(IssuerRejection::Dates("it is not valid at the block's time").into());
     }
+    // Else a subject whose accreditor has narrowed its scopes could go back to the credential that was wider.
+    let current = entry.credential.as_deref().map(Accreditation::parse).transpose();
+    if current.is_ok_and(|current| current.is_some_and(|current| credential.valid_from < current.valid_from)) {
+        return Err(IssuerRejection::Dates("it must not begin before the one in place").into());
+    }
     if entry.issuer_type == IssuerType::RootTao {
         return Ok(());
     }
