@@ -7,6 +7,8 @@
 
 mod codes;
 
+pub use codes::CODES;
+
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{AttributeId, RecordId, SchemaId};
 use testamur_primitives::identity::KeyRefusal;
