@@ -269,7 +269,7 @@ pub(crate) struct GenesisSchema {
     writers: Vec<String>,
     /// Method name of the ledger's own DIDs; `ebsi` when absent.
     did_method: Option<String>,
-    /// What absolute URLs in registries and status lists begin with; `https://` and the domain when absent.
+    /// What absolute URLs in registries and status lists begin with; the https URL of the domain when absent.
     public_base: Option<String>,
     /// Days for which every node keeps the older versions of status lists; 90 when absent.
     status_history_days: Option<u32>,

@@ -2,6 +2,7 @@
 //! that its schema names. This also holds the described formats against the primitives' real types.
 
 use serde_json::Value;
+use testamur_primitives::codec::base64url;
 use testamur_primitives::commitment::Form;
 use testamur_primitives::record::Bytes;
 
@@ -85,6 +86,77 @@ fn answers_of_the_registries_are_as_the_document_says() {
         let response = &document["paths"][path]["get"]["responses"]["200"];
         conforms(&document, &response["content"]["application/json"]["schema"], &world.json(&target), &target);
     }
+}
+
+#[test]
+fn answers_in_ebsis_shapes_are_as_the_document_says() {
+    let world = World::new();
+    world.publish_list(&[1]);
+    let digest = world.node.ledger.public_record("public", [7; 32]);
+    world.node.ledger.commit(vec![digest]);
+    let dossier = base64url(world.open_dossier(&[[1; 32]]).as_bytes());
+    let document = get(world.node.address, "/v1/openapi.json").json();
+    let (did, attribute) = (&world.university.did, world.university.attribute());
+    let first = |target: &str, name: &str| world.json(target)["items"][0][name].as_str().expect(name).to_owned();
+    let (tir, tsr) = ("/trusted-issuers-registry/v5/issuers", "/trusted-schemas-registry/v3/schemas");
+    let (tpr, time) = ("/trusted-policies-registry/v3", "/timestamp/v4");
+    let schema = first(tsr, "schemaId");
+    let revision = first(&format!("{tsr}/{schema}/revisions"), "schemaRevisionId");
+    let timestamp = first(&format!("{time}/timestamps"), "timestampId");
+    let user = first(&format!("{tpr}/users"), "user");
+    let proxy = first(&format!("{tir}/{did}/proxies"), "proxyId");
+    let cases = [
+        ("/did-registry/v5/identifiers", "/did-registry/v5/identifiers".to_owned()),
+        ("/did-registry/v5/identifiers/{did}", format!("/did-registry/v5/identifiers/{did}")),
+        ("/trusted-issuers-registry/v5/issuers", tir.to_owned()),
+        ("/trusted-issuers-registry/v5/issuers/{did}", format!("{tir}/{did}")),
+        ("/trusted-issuers-registry/v5/issuers/{did}/attributes", format!("{tir}/{did}/attributes")),
+        (
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}",
+            format!("{tir}/{did}/attributes/{attribute}"),
+        ),
+        (
+            "/trusted-issuers-registry/v5/issuers/{did}/attributes/{attribute}/revisions",
+            format!("{tir}/{did}/attributes/{attribute}/revisions"),
+        ),
+        ("/trusted-issuers-registry/v5/issuers/{did}/proxies", format!("{tir}/{did}/proxies")),
+        ("/trusted-issuers-registry/v5/issuers/{did}/proxies/{proxy}", format!("{tir}/{did}/proxies/{proxy}")),
+        ("/trusted-schemas-registry/v3/schemas", tsr.to_owned()),
+        ("/trusted-schemas-registry/v3/schemas/{schema}", format!("{tsr}/{schema}")),
+        ("/trusted-schemas-registry/v3/schemas/{schema}/revisions", format!("{tsr}/{schema}/revisions")),
+        (
+            "/trusted-schemas-registry/v3/schemas/{schema}/revisions/{revision}/metadata",
+            format!("{tsr}/{schema}/revisions/{revision}/metadata"),
+        ),
+        ("/trusted-policies-registry/v3/policies", format!("{tpr}/policies")),
+        ("/trusted-policies-registry/v3/policies/{policy}", format!("{tpr}/policies/1")),
+        ("/trusted-policies-registry/v3/users", format!("{tpr}/users")),
+        ("/trusted-policies-registry/v3/users/{address}", format!("{tpr}/users/{user}")),
+        ("/timestamp/v4/hash-algorithms", format!("{time}/hash-algorithms")),
+        ("/timestamp/v4/hash-algorithms/{id}", format!("{time}/hash-algorithms/5")),
+        ("/timestamp/v4/timestamps", format!("{time}/timestamps")),
+        ("/timestamp/v4/timestamps/{id}", format!("{time}/timestamps/{timestamp}")),
+        ("/timestamp/v4/records", format!("{time}/records")),
+        ("/timestamp/v4/records/{id}", format!("{time}/records/u{dossier}")),
+        ("/timestamp/v4/records/{id}/versions", format!("{time}/records/u{dossier}/versions")),
+        ("/timestamp/v4/records/{id}/versions/{version}", format!("{time}/records/u{dossier}/versions/0")),
+        ("/v1/did-registry/details", "/v1/did-registry/details".to_owned()),
+        ("/v1/issuers-registry/details", "/v1/issuers-registry/details".to_owned()),
+        (
+            "/v1/issuers-registry/issuers/{did}/attributes/{attribute}",
+            format!("/v1/issuers-registry/issuers/{did}/attributes/{attribute}"),
+        ),
+        ("/v1/alive", "/v1/alive".to_owned()),
+        ("/1.0/identifiers/{did}", format!("/1.0/identifiers/{did}")),
+    ];
+    for (path, target) in cases {
+        let content = document["paths"][path]["get"]["responses"]["200"]["content"].as_object().expect(path);
+        let (_, body) = content.iter().next().expect(path);
+        conforms(&document, &body["schema"], &world.json(&target), &target);
+    }
+    let refused = get(world.node.address, "/did-registry/v5/identifiers/x");
+    let response = &document["paths"]["/did-registry/v5/identifiers/{did}"]["get"]["responses"]["400"];
+    conforms(&document, &response["content"]["application/problem+json"]["schema"], &refused.json(), "400");
 }
 
 /// The part of JSON Schema that the document uses; stricter in that members which are not described are refused.

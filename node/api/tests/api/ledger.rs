@@ -8,8 +8,8 @@ use testamur_api::ledger::{
     ConsistencyProof, EntryPosition, Finality, HistoryProof, Notarisation, Page, ReadError, ReadResult, Reader,
     RecordQuery, Registry, StoredBlock, StoredCheckpoint, StoredEpoch, StoredRecord, SubmitError, Submitter, Tip,
 };
-use testamur_primitives::codec::sha256;
 use testamur_primitives::checkpoint::{Checkpoint, cosignature_message};
+use testamur_primitives::codec::sha256;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration, ValidatorSet};
@@ -502,9 +502,10 @@ impl Submitter for MemoryLedger {
         let record = Record::parse(&record).map_err(|e| rejected(e, None))?;
         let id = record.id();
         // What the ledger does for status lists, on what is submitted with any record here.
-        if attachment.is_some_and(|bytes| record.attachment().is_none_or(|a| sha256(&[&bytes]) != *a.sha256.as_bytes())) {
+        if attachment.is_some_and(|bytes| record.attachment().is_none_or(|a| sha256(&[&bytes]) != *a.sha256.as_bytes()))
+        {
             let message = "the list's bytes are missing or differ".into();
-            return Err(SubmitError::Rejected { code: "status.attachment", number: 509, message, id: Some(id) });
+            return Err(SubmitError::Rejected { code: "status.attachment", number: 459, message, id: Some(id) });
         }
         record.verify_did_key().map_err(|e| rejected(e, Some(id)))?;
         let time = self.tip().header.time;

@@ -6,6 +6,7 @@ mod abuse;
 mod admin;
 mod client;
 mod document;
+mod ebsi;
 mod http2;
 mod ledger;
 mod log;

@@ -299,22 +299,17 @@ fn named_keys_are_proven_and_nothing_can_be_changed_or_left_out() {
     state.fresh(UnixTime(world.now() + 300), 300).expect("fresh");
     assert_eq!(state.fresh(UnixTime(world.now() + 301), 300).unwrap_err().code(), "evidence.stale");
 
-    let tampered: [(&str, Box<dyn Fn(&mut Evidence)>); 6] = [
-        (
-            "a value changed",
-            Box::new(|e| {
-                let value = e.state[1].value.as_mut().unwrap();
-                *value = value.replace("\"deactivated\":false", "\"deactivated\":true");
-            }),
-        ),
-        ("a value taken away", Box::new(|e| e.state[1].value = None)),
-        ("absence made presence", Box::new(|e| e.state[0].value = e.state[1].value.clone())),
-        ("another key's proof", Box::new(|e| e.state[0].proof = e.state[1].proof.clone())),
-        ("a sibling changed", Box::new(|e| e.state[1].proof.siblings[0] = testamur_primitives::hash::TreeHash::ZERO)),
-        (
-            "a header changed",
-            Box::new(|e| e.header = e.header.replace("\"round\"", "\"rounds\"").replacen("1800", "1900", 1)),
-        ),
+    type Tamper = fn(&mut Evidence);
+    let tampered: [(&str, Tamper); 6] = [
+        ("a value changed", |e| {
+            let value = e.state[1].value.as_mut().unwrap();
+            *value = value.replace("\"deactivated\":false", "\"deactivated\":true");
+        }),
+        ("a value taken away", |e| e.state[1].value = None),
+        ("absence made presence", |e| e.state[0].value = e.state[1].value.clone()),
+        ("another key's proof", |e| e.state[0].proof = e.state[1].proof.clone()),
+        ("a sibling changed", |e| e.state[1].proof.siblings[0] = testamur_primitives::hash::TreeHash::ZERO),
+        ("a header changed", |e| e.header = e.header.replacen("1800", "1900", 1)),
     ];
     for (what, tamper) in tampered {
         let mut bad = evidence.clone();

@@ -104,7 +104,7 @@ pub(crate) async fn one(
     let proof = parameters.proof.unwrap_or(false);
     let read = move |registry: &dyn crate::ledger::Registry| {
         let at = decided_time(asked, registry)?;
-        let (view, evidence) = prove(registry, proof, |state| Ok(view_at(state, &did, at)?))?;
+        let (view, evidence) = prove(registry, proof, |state| view_at(state, &did, at))?;
         match view {
             Some(view) => Ok(DidView { evidence, ..view }),
             None => Err(absent(&did, at).with_evidence(evidence).into()),
