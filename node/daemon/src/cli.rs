@@ -41,6 +41,25 @@ pub(crate) enum Command {
     /// Notarise documents: a verified receipt beside each
     #[cfg(feature = "node")]
     Notarise(commands::notarise::Notarise),
+    /// Get a university, an agency or a ministry on board: DID, accreditation, status list
+    #[cfg(feature = "node")]
+    Onboard(commands::onboard::Onboard),
+    /// Make, show and change a DID document
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Did(commands::did::DidCommand),
+    /// Show who accredits whom, check a credential, accredit
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Trust(commands::trust::Trust),
+    /// Publish and show credential schemas
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Schema(commands::schema::Schema),
+    /// Keep status lists: give out entries, revoke, suspend, reinstate
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Status(commands::status::Status),
     /// Run a development network on this machine
     #[cfg(feature = "node")]
     Dev(commands::dev::Dev),
@@ -84,6 +103,16 @@ impl Command {
             Self::Receipt(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Notarise(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Onboard(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Did(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Trust(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Schema(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Status(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Dev(command) => command.run(output),
             #[cfg(feature = "node")]

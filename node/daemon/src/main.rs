@@ -9,6 +9,8 @@ mod commands;
 #[cfg(feature = "node")]
 mod config;
 mod document;
+#[cfg(feature = "node")]
+mod entity;
 mod exit;
 mod files;
 #[cfg(feature = "node")]

@@ -22,6 +22,9 @@ pub(crate) struct Profile {
     pub(crate) token_file: PathBuf,
     /// Directory of the network.
     pub(crate) directory: PathBuf,
+    /// Addresses of its nodes.
+    #[serde(default)]
+    pub(crate) nodes: Vec<String>,
 }
 
 fn path() -> Result<PathBuf, CommandError> {

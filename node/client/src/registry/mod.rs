@@ -298,9 +298,9 @@ impl Registry {
                     Err(fault) => faults.push(Arc::new(fault)),
                 }
             }
-            // A node that is a block behind catches up by itself, shortly.
-            let behind = faults.iter().any(|fault| matches!(**fault, Fault::Behind { .. }));
-            if !behind || Instant::now() >= deadline {
+            // A node that is a block behind catches up by itself, and a network makes its first block, shortly.
+            let shortly = |fault: &Fault| matches!(fault, Fault::Behind { .. }) || fault.code() == "node.not-ready";
+            if !faults.iter().any(|fault| shortly(fault)) || Instant::now() >= deadline {
                 return Err(RegistryError(faults));
             }
             sleep(BEHIND_PAUSE).await;

@@ -155,6 +155,7 @@ impl Bench {
             not_after: UnixTime(time.0 + TERM_S),
             parameters: Parameters::default(),
             ports,
+            public_base: format!("http://{}", ports.api(0)),
             protection: Protection::InsecureDev,
         };
         let made = make_network(&plan, dir, |_, _| Ok(()))?;

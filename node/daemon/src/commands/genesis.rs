@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use testamur_primitives::did::Did;
 use testamur_primitives::genesis::{Genesis, Operator, Parameters};
-use testamur_primitives::limits::TRUST_BYTES_MAX;
+use testamur_primitives::limits::{STATUS_HISTORY_DAYS, TRUST_BYTES_MAX};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
@@ -61,6 +61,15 @@ pub(crate) enum GenesisCommand {
         /// DIDs that may write from the start
         #[arg(long, value_name = "DID")]
         writer: Vec<Did>,
+        /// Method name of the ledger's own DIDs
+        #[arg(long, value_name = "NAME", default_value = "ebsi")]
+        did_method: String,
+        /// What absolute URLs in registries and status lists begin with [default: https:// and the domain]
+        #[arg(long, value_name = "URL")]
+        public_base: Option<String>,
+        /// Days for which every node keeps older versions of status lists
+        #[arg(long, value_name = "DAYS", default_value_t = STATUS_HISTORY_DAYS)]
+        status_history_days: u32,
         /// Time of height 0 [default: now]
         #[arg(long, value_name = "TIME", value_parser = parse_time)]
         time: Option<UnixTime>,
@@ -94,7 +103,18 @@ impl GenesisCommand {
                 let registration = Registration { name, operator, did: Some(did), not_after };
                 register(&registration, &dir, &protection, output)
             }
-            Self::Assemble { registrations, dir, domain, name, approvals, writer, time } => {
+            Self::Assemble {
+                registrations,
+                dir,
+                domain,
+                name,
+                approvals,
+                writer,
+                did_method,
+                public_base,
+                status_history_days,
+                time,
+            } => {
                 let validators = registrations.iter().map(|p| read_registration(p)).collect::<Result<Vec<_>, _>>()?;
                 let mut operators: Vec<Operator> = Vec::new();
                 for r in validators.iter().map(|v| &v.registration) {
@@ -117,6 +137,9 @@ impl GenesisCommand {
                     approvals_required: approvals.unwrap_or(operators.len() as u32 / 2 + 1),
                     operators,
                     writers: writer,
+                    did_method: Some(did_method).filter(|method| method != "ebsi"),
+                    public_base,
+                    status_history_days: Some(status_history_days).filter(|days| *days != STATUS_HISTORY_DAYS),
                     predecessor: None,
                 };
                 files::create_private_directory(&dir)?;

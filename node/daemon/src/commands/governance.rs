@@ -10,15 +10,16 @@ use testamur_client::limits::FINAL_TIMEOUT;
 use testamur_client::node::Connections;
 use testamur_client::nodes::{FinaliseError, Nodes};
 use testamur_primitives::did::Did;
-use testamur_primitives::hash::RecordId;
+use testamur_primitives::hash::{AttributeId, RecordId};
 use testamur_primitives::record::{Act, Change, RevocationReason};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
+use crate::commands::trust::Reason as EndReason;
 use crate::exit::{CommandError, Exit};
 use crate::keystore::{Access, Key, KeyKind, PassphraseOptions};
 use crate::networks;
-use crate::output::{Output, Tone, now, utc};
+use crate::output::{Output, Tone, now, parse_time, utc};
 use crate::service;
 
 /// Days that a proposal stays open unless somebody says otherwise.
@@ -58,6 +59,33 @@ pub(crate) enum Propose {
         /// Why
         #[arg(long, value_enum)]
         reason: Reason,
+        #[command(flatten)]
+        life: Life,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// Let a DID register that no accredited organisation vouches for: an author such as a city
+    AdmitDid {
+        /// The DID
+        did: Did,
+        /// RFC 7638 thumbprint of the key that will register it: `testamur did new` prints it
+        #[arg(long, value_name = "THUMBPRINT")]
+        jkt: String,
+        #[command(flatten)]
+        life: Life,
+        #[command(flatten)]
+        operator: OperatorOptions,
+    },
+    /// End the accreditation of a Root TAO; `testamur trust root` makes one
+    EndRoot {
+        /// Its id: `testamur trust show` prints it
+        attribute: AttributeId,
+        /// Why
+        #[arg(long, value_enum)]
+        reason: EndReason,
+        /// From when on
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
+        from: UnixTime,
         #[command(flatten)]
         life: Life,
         #[command(flatten)]
@@ -135,6 +163,15 @@ impl Governance {
             }
             Self::Propose(Propose::RevokeWriter { did, reason, life, operator }) => {
                 let change = Change::RevokeWriter { did, reason: reason.into() };
+                let governance_version = operator.governance_version;
+                (Act::Propose { change, governance_version, expires: expires(&life)? }, operator)
+            }
+            Self::Propose(Propose::AdmitDid { did, jkt, life, operator }) => {
+                let (change, governance_version) = (Change::AdmitDid { did, jkt }, operator.governance_version);
+                (Act::Propose { change, governance_version, expires: expires(&life)? }, operator)
+            }
+            Self::Propose(Propose::EndRoot { attribute, reason, from, life, operator }) => {
+                let change = Change::EndRoot { attribute, effective: from, reason: reason.into() };
                 let governance_version = operator.governance_version;
                 (Act::Propose { change, governance_version, expires: expires(&life)? }, operator)
             }

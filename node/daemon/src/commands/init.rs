@@ -60,6 +60,9 @@ pub(crate) struct Init {
     /// Port of the first node's API; all others follow from it
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(Ports::BASE_MIN as i64..=Ports::BASE_MAX as i64))]
     base_port: u16,
+    /// What absolute URLs in registries and status lists begin with [default: the first node's API]
+    #[arg(long, value_name = "URL")]
+    public_base: Option<String>,
     #[command(flatten)]
     protection: ProtectionOptions,
 }
@@ -81,6 +84,7 @@ impl Init {
             [] => vec![LegalPerson { name: "Development operator".into(), country: "EU".into() }],
             operators => operators.to_vec(),
         };
+        let ports = Ports { host: self.host, base: self.base_port };
         let plan = Plan {
             domain: self.domain,
             name: self.name,
@@ -91,7 +95,8 @@ impl Init {
             authors: self.authors.into(),
             not_after: self.not_after.unwrap_or(UnixTime(time.0 + TERM_S)),
             parameters: Parameters { heartbeat_s: self.heartbeat_s, ..Parameters::default() },
-            ports: Ports { host: self.host, base: self.base_port },
+            ports,
+            public_base: self.public_base.unwrap_or_else(|| format!("http://{}", ports.api(0))),
             protection: self.protection.protection()?,
         };
         let made = make_network(&plan, &self.dir, |_, _| Ok(()))?;

@@ -6,6 +6,8 @@ pub(crate) mod completions;
 #[cfg(feature = "node")]
 pub(crate) mod dev;
 #[cfg(feature = "node")]
+pub(crate) mod did;
+#[cfg(feature = "node")]
 pub(crate) mod gateway;
 #[cfg(feature = "node")]
 pub(crate) mod genesis;
@@ -18,7 +20,15 @@ pub(crate) mod key;
 pub(crate) mod network;
 #[cfg(feature = "node")]
 pub(crate) mod notarise;
+#[cfg(feature = "node")]
+pub(crate) mod onboard;
 pub(crate) mod receipt;
 #[cfg(feature = "node")]
 pub(crate) mod run;
+#[cfg(feature = "node")]
+pub(crate) mod schema;
+#[cfg(feature = "node")]
+pub(crate) mod status;
+#[cfg(feature = "node")]
+pub(crate) mod trust;
 pub(crate) mod verify;

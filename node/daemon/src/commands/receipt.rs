@@ -103,6 +103,17 @@ fn describe_act(act: &Act) -> String {
             format!("notarise {} ({}){}", entries.len(), alg.name(), with(reference))
         }
         Act::NotariseBatch { count, reference, .. } => format!("notarise a batch of {count}{}", with(reference)),
+        Act::OpenDossier { entries, .. } => format!("open a dossier of {}", entries.len()),
+        Act::UpdateDossier { dossier, .. } => format!("change dossier {dossier}"),
+        Act::InsertDid { .. } => "register the author's DID".into(),
+        Act::UpdateDid { did, changes, .. } => format!("change {did} ({} changes)", changes.len()),
+        Act::ReserveAttribute { subject, issuer_type, .. } => {
+            format!("reserve an accreditation as {} for {subject}", issuer_type.ebsi_name())
+        }
+        Act::FillAttribute { attribute, .. } => format!("fill accreditation {attribute}"),
+        Act::EndAccreditation { attribute, reason, .. } => format!("end accreditation {attribute} ({})", reason.name()),
+        Act::PublishSchema { schema, .. } => format!("publish schema {schema}"),
+        Act::PublishStatus { status, .. } => format!("publish status list {}, version {}", status.list, status.version),
         Act::Propose { .. } => "propose a change".into(),
         Act::Approve { .. } => "approve a change".into(),
     }

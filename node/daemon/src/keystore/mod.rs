@@ -1,11 +1,12 @@
 //! Private keys on disk: one JSON file a key, readable by its owner alone, encrypted unless it is a development key.
 //!
 //! ```text
-//! { "v":1, "type":"testamur-key", "kind":"consensus|log|peer|operator|author", "alg":"ed25519",
-//!   "public_key":"<base64url>", "secret": <sealed or plain> }
+//! { "v":1, "type":"testamur-key", "kind":"consensus|log|peer|operator|author|capability|assertion",
+//!   "alg":"ed25519|secp256k1|p256", "public_key":"<base64url>", "secret": <sealed or plain> }
 //! sealed: { "kdf":"argon2id", "memory_kib":…, "passes":…, "lanes":…, "salt":"…", "cipher":"xchacha20-poly1305",
 //!           "nonce":"…", "text":"…" }        the cipher's associated data bind everything else in the file
 //! plain:  { "insecure_dev": "<base64url of the seed>" }
+//! alg:    secp256k1 for capability, p256 for assertion (what EBSI's legal entities have), else ed25519
 //! ```
 //! - INV-KEY-1: a file that its group or others may read is refused, before its content is looked at.
 //! - INV-KEY-2: the public key in the file is the secret's, and the kind is the one that was asked for.
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use testamur_primitives::codec;
 use testamur_primitives::did::Did;
-use testamur_primitives::key::{PublicKey, SigningKey};
+use testamur_primitives::key::{KeyError, PublicKey, SigningKey};
 use testamur_primitives::record::Bytes;
 use zeroize::Zeroizing;
 
@@ -48,6 +49,10 @@ pub(crate) enum KeyKind {
     Operator,
     /// An author's records
     Author,
+    /// A legal entity's registry records: what changes its DID, its accreditations, its schemas
+    Capability,
+    /// A legal entity's credentials and everyday records
+    Assertion,
 }
 
 impl KeyKind {
@@ -59,6 +64,37 @@ impl KeyKind {
             Self::Peer => "peer",
             Self::Operator => "operator",
             Self::Author => "author",
+            Self::Capability => "capability",
+            Self::Assertion => "assertion",
+        }
+    }
+
+    /// The curve of its keys, as key files name it.
+    fn alg(self) -> &'static str {
+        match self {
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author => "ed25519",
+            Self::Capability => "secp256k1",
+            Self::Assertion => "p256",
+        }
+    }
+
+    /// A signing key of its curve; none when the secret is no scalar of it, which chance does once in 2^32 or less.
+    fn signing(self, seed: &[u8; 32]) -> Option<SigningKey> {
+        match self {
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author => Some(SigningKey::ed25519(seed)),
+            Self::Capability => SigningKey::secp256k1(seed).ok(),
+            Self::Assertion => SigningKey::p256(seed).ok(),
+        }
+    }
+
+    /// A public key of its curve.
+    fn public(self, bytes: &[u8]) -> Result<PublicKey, KeyError> {
+        match self {
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author => {
+                PublicKey::ed25519(bytes.try_into().map_err(|_| KeyError::BadPublicKey)?)
+            }
+            Self::Capability => PublicKey::secp256k1(bytes),
+            Self::Assertion => PublicKey::p256(bytes),
         }
     }
 }
@@ -188,15 +224,19 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// Makes an Ed25519 key from the operating system's randomness.
+    /// Makes a key of the kind's curve from the operating system's randomness.
     pub(crate) fn generate(kind: KeyKind) -> Result<Self, CommandError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(seed.as_mut()).map_err(no_randomness)?;
-        Ok(Self::from_seed(kind, seed))
+        loop {
+            let mut seed = Zeroizing::new([0; 32]);
+            getrandom::fill(seed.as_mut()).map_err(no_randomness)?;
+            if let Some(key) = Self::from_seed(kind, seed) {
+                return Ok(key);
+            }
+        }
     }
 
-    fn from_seed(kind: KeyKind, seed: Zeroizing<[u8; 32]>) -> Self {
-        Self { kind, signing: SigningKey::ed25519(&seed), seed }
+    fn from_seed(kind: KeyKind, seed: Zeroizing<[u8; 32]>) -> Option<Self> {
+        Some(Self { kind, signing: kind.signing(&seed)?, seed })
     }
 
     /// The seed; the caller keeps it as carefully.
@@ -230,7 +270,7 @@ impl Key {
             v: 1,
             r#type: "testamur-key".into(),
             kind: self.kind,
-            alg: "ed25519".into(),
+            alg: self.kind.alg().into(),
             public_key: Bytes(self.public().as_bytes().to_vec()),
             secret: Secret::Plain(Plain { insecure_dev: Bytes(Vec::new()) }),
         };
@@ -269,7 +309,7 @@ impl Key {
                 })?
             }
         };
-        let key = Self::from_seed(file.kind, seed);
+        let key = Self::from_seed(file.kind, seed).ok_or_else(|| malformed("its secret is none of its curve"))?;
         // INV-KEY-2: a damaged or exchanged public key must not send out signatures that nobody can check.
         if key.public().as_bytes() != file.public_key.0 {
             return Err(malformed("its public key is not the secret's"));
@@ -304,9 +344,7 @@ pub(crate) struct PublicPart {
 pub(crate) fn public_part(path: &Path) -> Result<PublicPart, KeystoreError> {
     let file = KeyFile::read(path)?;
     let malformed = |_| KeystoreError::Malformed { path: path.into(), reason: "its public key is malformed".into() };
-    let bytes: [u8; 32] = file.public_key.0.as_slice().try_into().map_err(malformed)?;
-    let key =
-        PublicKey::ed25519(bytes).map_err(|e| KeystoreError::Malformed { path: path.into(), reason: e.to_string() })?;
+    let key = file.kind.public(&file.public_key.0).map_err(malformed)?;
     Ok(PublicPart {
         kind: file.kind,
         did: Did::key(&key).to_string(),
@@ -333,7 +371,7 @@ impl KeyFile {
         // serde_json's words may repeat parts of the input: of a key file that is too much.
         let file: Self = serde_json::from_slice(&text)
             .map_err(|e| malformed(format!("not the expected JSON (line {}, column {})", e.line(), e.column())))?;
-        if file.v != 1 || file.r#type != "testamur-key" || file.alg != "ed25519" {
+        if file.v != 1 || file.r#type != "testamur-key" || file.alg != file.kind.alg() {
             return Err(malformed("of a type or version that this binary does not know".into()));
         }
         Ok(file)

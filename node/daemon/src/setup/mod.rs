@@ -64,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) parameters: Parameters,
     /// Where everybody listens.
     pub(crate) ports: Ports,
+    /// What absolute URLs in registries begin with.
+    pub(crate) public_base: String,
     /// How keys are written.
     pub(crate) protection: Protection,
 }
@@ -155,6 +157,9 @@ fn write_network(plan: &Plan, root: &Path) -> Result<Made, CommandError> {
         operators,
         approvals_required: plan.approvals_required,
         writers: authors.clone(),
+        did_method: None,
+        public_base: Some(plan.public_base.clone()),
+        status_history_days: None,
         predecessor: None,
     };
     let genesis = write_genesis(genesis, &root.join("genesis.json"))?;
@@ -202,4 +207,30 @@ pub(crate) fn read_registration(path: &Path) -> Result<GenesisValidator, Command
     let bytes = files::read_at_most(path, 64 * 1024)?;
     testamur_primitives::codec::from_strict(&bytes)
         .map_err(|e| CommandError::content(path, e, "expected a file that `testamur genesis register` wrote"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The trust file of a network that is made below a directory.
+    pub(crate) fn trust(directory: &Path) -> TrustFile {
+        let person = LegalPerson { name: "Ministry".into(), country: "EE".into() };
+        let ports = Ports { host: "127.0.0.1".parse().expect("an address"), base: 8_080 };
+        let plan = Plan {
+            domain: "ledger.example".into(),
+            name: "test".into(),
+            time: UnixTime(1_800_000_000),
+            validators: vec![person.clone(); 4],
+            operators: vec![person],
+            approvals_required: 1,
+            authors: 0,
+            not_after: UnixTime(1_900_000_000),
+            parameters: Parameters::default(),
+            ports,
+            public_base: "https://ledger.example".into(),
+            protection: Protection::InsecureDev,
+        };
+        make_network(&plan, &directory.join("network"), |_, _| Ok(())).expect("a plan that holds").trust
+    }
 }

@@ -44,6 +44,7 @@ pub(super) fn network(dir: &Path, count: usize, ports: Ports, heartbeat_s: u32) 
         not_after: UnixTime(time.0 + template.term_years * 365 * 24 * 3600),
         parameters: Parameters { heartbeat_s, ..Parameters::default() },
         ports,
+        public_base: format!("http://{}", ports.api(0)),
         protection: Protection::InsecureDev,
     };
     make_network(&plan, dir, |root, _| {

@@ -5,9 +5,11 @@
 
 mod make;
 mod processes;
+mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -27,6 +29,7 @@ use crate::profile::Profile;
 use crate::service::{self, StopSignals};
 use crate::setup::layout::Ports;
 use processes::{Processes, Role};
+use world::World;
 
 /// Arguments of `dev`.
 #[derive(Debug, Args)]
@@ -34,6 +37,7 @@ use processes::{Processes, Role};
 Everything lies under DIR; a second start goes on where the first ended. Keys are not encrypted: for development only.
 
   DIR/token           token for the gateway
+  DIR/world           a ministry, an agency, two universities and a city, with their keys; seeded at the first start
   DIR/trust.json      what receipts are verified with (installed as a network at each start)
   DIR/node-0 … /pid   process ids, for `kill -9`
   DIR/node-0 … /log   the nodes' logs")]
@@ -94,6 +98,7 @@ impl Dev {
             gateway: format!("http://{}", ports.gateway(count)),
             token_file: dir.join("token"),
             directory: dir.clone(),
+            nodes: (0..count).map(|i| format!("http://{}", ports.api(i))).collect(),
         };
         profile.install()?;
         service::runtime()?.block_on(supervise(&dir, ports, &trust, &profile, output))
@@ -202,9 +207,14 @@ async fn supervise(
     };
     output.result(&started, || screen(&started, output));
 
+    let trust = Arc::new(trust.clone());
+    let seeding = populate(dir, &trust, &profile.nodes, output);
+    tokio::pin!(seeding);
+    let mut seeded = false;
     loop {
         tokio::select! {
             _ = signals.recv() => break,
+            () = &mut seeding, if !seeded => seeded = true,
             (role, how) = processes.next_death() => {
                 let (alive, needed) = (processes.nodes_alive(), quorum(names.len()));
                 output.line(output.paint(Tone::Warning, &death(role, &how, dir, alive, names.len(), needed)));
@@ -218,6 +228,36 @@ async fn supervise(
     processes.stop_all(output).await;
     output.line("Stopped. Start again with the same command; nothing is lost.");
     Ok(Exit::Ok)
+}
+
+/// Seeds the world at the first start, and says what to look at. What goes wrong with it leaves the network as it is.
+async fn populate(dir: &Path, trust: &Arc<TrustFile>, nodes: &[String], output: &Output) {
+    if World::seeded(dir).is_some() {
+        return;
+    }
+    let began = Instant::now();
+    match world::seed(dir, trust, nodes, output).await {
+        Ok(world) => output.line(introduce(&world, dir, began.elapsed(), output)),
+        Err(error) => {
+            output.error(&error);
+            output.note("the world of this network is not whole; the next start goes on with it");
+        }
+    }
+}
+
+fn introduce(world: &World, dir: &Path, took: Duration, output: &Output) -> String {
+    let dir = relative(dir);
+    let dir = dir.display();
+    format!(
+        "{} in {}.{} s: a ministry, an accreditation agency, two universities, a city ({dir}/world).\n\n  \
+         testamur trust show {}\n  testamur did show {}\n  testamur status allocate --home {dir}/world/university\n  \
+         testamur onboard --as university --name \"en=My University\" --country LU --home my-university\n",
+        output.paint(Tone::Good, "SEEDED"),
+        took.as_secs(),
+        took.subsec_millis() / 100,
+        world.university,
+        world.city,
+    )
 }
 
 /// Waits until every node says that it is ready.
@@ -270,11 +310,17 @@ fn screen(started: &Started, output: &Output) -> String {
         "  token    {dir}/token\n  trust    {dir}/trust.json (installed), sha256 {}\n\n{}\n\n  \
          curl -H \"Authorization: Bearer $(cat {dir}/token)\" -F file=@contract.pdf {}/v1/documents -o contract.pdf.receipt.json\n  \
          testamur verify contract.pdf contract.pdf.receipt.json\n  \
-         kill -9 {}; testamur notarise other.pdf\n\nCtrl-C stops all.\n",
+         kill -9 {}; testamur notarise other.pdf\n{}\nCtrl-C stops all.\n",
         started.fingerprint,
         output.paint(Tone::Faint, "In another terminal:"),
         started.gateway,
         started.nodes.last().map_or(0, |n| n.pid),
+        World::seeded(&started.directory).map_or_else(String::new, |world| {
+            format!(
+                "  testamur trust show {}\n  testamur status allocate --home {dir}/world/university\n",
+                world.university
+            )
+        }),
     );
     text
 }
