@@ -7,17 +7,17 @@
 //! A node that catches up may lack attachments: they are no part of a block's validity. What it should hold and does
 //! not is written down in `attachments-missing` in the block's own batch, until its peers have sent it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use testamur_primitives::codec::{from_canonical, sha256};
 use testamur_primitives::genesis::Genesis;
-use testamur_primitives::hash::AttachmentHash;
+use testamur_primitives::hash::{AttachmentHash, RecordId};
 use testamur_primitives::record::{Act, Record};
 use testamur_primitives::status::{Attachment, StatusEntry, keys};
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::index::object_id;
-use testamur_registry::{StateKey, StateReader};
+use testamur_registry::{ApplyError, Rejection, StateKey, StateReader, status};
 
 use crate::block::PreparedBlock;
 use crate::db::{Batch, Snapshot};
@@ -245,6 +245,49 @@ impl View<'_> {
 }
 
 impl Ledger {
+    /// Whether these are the bytes that a record's attachment must be: the digest, and the issuer's signatures over what
+    /// is derived from them, on the newest state and for a block of this time. The outer error is this node's own.
+    pub fn check_attachment(
+        &self,
+        record: &Record,
+        bytes: &[u8],
+        time: UnixTime,
+    ) -> Result<Result<(), Rejection>, StoreError> {
+        let view = self.view()?;
+        self.health().guard(|| {
+            let public_base = self.genesis().public_base();
+            match status::check_attachment(&view.snapshot, record, &public_base, bytes, time) {
+                Ok(()) => Ok(Ok(())),
+                Err(ApplyError::Rejected(rejection)) => Ok(Err(rejection)),
+                Err(ApplyError::State(error)) => Err(error.into()),
+            }
+        })
+    }
+
+    /// Whether every attachment that a block's records name is beside it, and right (INV-ATTACH-1). `checked` are those
+    /// that were checked with their records before, by the records' ids: a key id names its key for ever, so what its
+    /// signatures said of these bytes holds for ever.
+    pub fn is_attached(
+        &self,
+        block: &PreparedBlock,
+        beside: &[Bytes],
+        checked: &HashMap<RecordId, Bytes>,
+    ) -> Result<bool, StoreError> {
+        let beside: HashMap<_, _> = beside.iter().map(|bytes| (sha256(&[bytes]), bytes)).collect();
+        for record in block.records.iter().map(|record| record.record()) {
+            let Some(named) = record.attachment() else { continue };
+            let Some(bytes) = beside.get(named.sha256.as_bytes()) else { return Ok(false) };
+            if checked.get(&record.id()) == Some(*bytes) {
+                continue;
+            }
+            if let Err(rejection) = self.check_attachment(record, bytes, block.header.time)? {
+                tracing::warn!(record = %record.id(), %rejection, "an attachment of a proposal");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes an attachment that was missing; `false` when it was not.
     pub fn put_attachment(&self, bytes: &[u8]) -> Result<bool, StoreError> {
         let _writer = self.lock_writer()?;

@@ -1,5 +1,6 @@
 //! What the store keeps for the registries: lists, evidence, receipts of authors with a document, attachments.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use testamur_primitives::status::Attachment;
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_primitives::{identity, issuers, status};
 use testamur_store::testing::{GENESIS_TIME, TestIssuer, TestNetwork, check_open, digest, overwrite, raw_rows};
-use testamur_store::{Ledger, ScrubPosition, StoreError};
+use testamur_store::{Ledger, PreparedBlock, ScrubPosition, StoreError};
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime(GENESIS_TIME.0 + seconds)
@@ -261,4 +262,54 @@ fn what_a_block_came_without_is_missed_until_it_comes() {
     assert_eq!(behind.view().unwrap().attachment(&hash_of(&seven)).unwrap().as_deref(), Some(&seven[..]));
     let report = check_open(&behind).unwrap();
     assert!(report.is_clean(), "{:?}", report.findings);
+}
+
+/// INV-ATTACH-1, what "right" means: the digest and the length, and the issuer's signatures over the derived tokens.
+#[test]
+fn only_the_bits_that_the_issuer_signed_are_an_attachment() {
+    let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+    let ledger = network.open(directory.path(), 0).unwrap();
+    let issuer = TestIssuer::new(1);
+    issuer.onboard(&network, &ledger, 1, at(10));
+    let time = at(100);
+    let (good, zeros) = issuer.status(&network, "good", 1, None, time, &[]);
+    let (other, seven) = issuer.status(&network, "other", 1, None, time, &[7]);
+    // The digest of one list under the signatures of another.
+    let (Act::PublishStatus { status: one, .. }, Act::PublishStatus { status: two, .. }) =
+        (good.record().act(), other.record().act())
+    else {
+        panic!("status records")
+    };
+    let mixed = status::StatusVersion { sha256: two.sha256, ..one.clone() };
+    let forged = issuer.record(&network, "forged", time, Act::PublishStatus { status: mixed, prev: None });
+    let code = |record: &testamur_registry::CheckedRecord, bytes: &[u8]| {
+        ledger.check_attachment(record.record(), bytes, time).unwrap().err().map(|rejection| rejection.code().0)
+    };
+    assert_eq!(code(&good, &zeros), None);
+    assert_eq!(code(&good, &seven), Some("status.attachment"));
+    assert_eq!(code(&good, &zeros[1..]), Some("status.attachment"));
+    assert_eq!(code(&good, &[]), Some("status.attachment"));
+    assert_eq!(code(&forged, &seven), Some("status.signature"));
+
+    let block = |records: &[&Arc<testamur_registry::CheckedRecord>]| {
+        let records: Vec<_> = records.iter().map(|record| Arc::clone(record)).collect();
+        let proposed = ledger.propose(network.validators[0].address, time, &records).unwrap();
+        assert_eq!((proposed.block.records().len(), proposed.rejected.len()), (records.len(), 0));
+        proposed.block
+    };
+    let (both, bad, none) = (block(&[&good, &other]), block(&[&forged]), block(&[]));
+    let nothing = HashMap::new();
+    let attached = |block: &PreparedBlock, beside: &[&Bytes]| {
+        let beside: Vec<_> = beside.iter().map(|bytes| (*bytes).clone()).collect();
+        ledger.is_attached(block, &beside, &nothing).unwrap()
+    };
+    let junk = Bytes::from_static(b"junk");
+    assert!(attached(&both, &[&zeros, &seven]) && attached(&both, &[&junk, &seven, &zeros]) && attached(&none, &[]));
+    assert!(!attached(&both, &[&zeros]) && !attached(&both, &[]) && !attached(&both, &[&zeros, &junk]));
+    assert!(!attached(&bad, &[&seven]), "the bytes of the digest, not those that were signed");
+    // What was checked with a record is believed for these bytes and no others.
+    let forged_id = forged.record().id();
+    let believed =
+        |bytes: &Bytes| ledger.is_attached(&bad, &[seven.clone()], &[(forged_id, bytes.clone())].into()).unwrap();
+    assert!(believed(&seven) && !believed(&zeros));
 }

@@ -8,14 +8,13 @@ use testamur_consensus::application::{
     AppError, Application, Attachments, Decided, Known, PoolRecord, Prepared, Proposed, Refusal, TipView, Undecided,
 };
 use testamur_primitives::block::{Block, BlockError, encode_value, split_value};
-use testamur_primitives::codec::sha256;
 use testamur_primitives::hash::{Address, AttachmentHash, RecordId, TreeHash};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::note::{Note, SignatureLine};
 use testamur_primitives::record::{Record, RecordError};
 use testamur_primitives::units::{Height, UnixTime};
-use testamur_registry::{ApplyError, CheckedRecord, Rejection, StatusRejection, check_stateless, status};
-use testamur_store::{Ledger, PreparedBlock, StoreError};
+use testamur_registry::{CheckedRecord, Rejection, StatusRejection, check_stateless};
+use testamur_store::{Ledger, PreparedBlock};
 
 use super::clock;
 
@@ -89,47 +88,6 @@ impl LedgerApplication {
         let signature = key.sign(certificate.text.as_bytes()).try_into().expect("an Ed25519 signature has 64 bytes");
         Some(SignatureLine::log(self.ledger.origin().as_str(), public, &signature))
     }
-
-    /// Whether these are the bytes that a record's attachment must be: the digest, and the issuer's signatures over what
-    /// is derived from them, on the newest state.
-    fn check_attachment(
-        &self,
-        record: &Record,
-        bytes: &[u8],
-        time: UnixTime,
-    ) -> Result<Result<(), Rejection>, AppError> {
-        let view = self.ledger.view().map_err(AppError::new)?;
-        let public_base = self.ledger.genesis().public_base();
-        match status::check_attachment(&view.state(), record, &public_base, bytes, time) {
-            Ok(()) => Ok(Ok(())),
-            Err(ApplyError::Rejected(rejection)) => Ok(Err(rejection)),
-            Err(ApplyError::State(error)) => Err(AppError::new(StoreError::from(error))),
-        }
-    }
-
-    /// Whether every attachment that a block's records name is beside it, and right (INV-ATTACH-1). What the pool holds
-    /// was checked when it came: a record's key id names its key for ever, so its signatures hold for ever.
-    fn is_attached(
-        &self,
-        block: &PreparedBlock,
-        beside: &[Bytes],
-        pooled: &HashMap<RecordId, Bytes>,
-    ) -> Result<bool, AppError> {
-        let beside: HashMap<_, _> = beside.iter().map(|bytes| (sha256(&[bytes]), bytes)).collect();
-        for record in block.records() {
-            let record = record.record();
-            let Some(named) = record.attachment() else { continue };
-            let Some(bytes) = beside.get(named.sha256.as_bytes()) else { return Ok(false) };
-            if pooled.get(&record.id()) == Some(*bytes) {
-                continue;
-            }
-            if let Err(rejection) = self.check_attachment(record, bytes, block.header().time)? {
-                tracing::warn!(record = %record.id(), %rejection, "an attachment of a proposal");
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
 }
 
 fn refusal(rejection: &Rejection) -> Refusal {
@@ -179,7 +137,9 @@ impl Application for LedgerApplication {
         // After admission: only who may write gets this much work out of a node.
         let checked = match (record.record().attachment(), attachment) {
             (None, None) => Ok(()),
-            (Some(_), Some(bytes)) => self.check_attachment(record.record(), bytes, now)?,
+            (Some(_), Some(bytes)) => {
+                self.ledger.check_attachment(record.record(), bytes, now).map_err(AppError::new)?
+            }
             (Some(_), None) | (None, Some(_)) => Err(StatusRejection::Attachment.into()),
         };
         match checked {
@@ -250,7 +210,12 @@ impl Application for LedgerApplication {
             Ok(block) => block,
             Err(invalid) => return Ok(Err(invalid.to_string())),
         };
-        let attached = attachments == Attachments::Checked && self.is_attached(&block, &beside, &pooled_attachments)?;
+        let attached = match attachments {
+            Attachments::Checked => {
+                self.ledger.is_attached(&block, &beside, &pooled_attachments).map_err(AppError::new)?
+            }
+            Attachments::AsTheyCome => false,
+        };
         Ok(Ok(prepared(block, bytes.clone(), beside, attached)))
     }
 
