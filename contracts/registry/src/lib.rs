@@ -1,4 +1,5 @@
-//! The state machine: who may notarise, how operators decide, and the tree that proves the state.
+//! The state machine: who may notarise, how operators decide, whose keys and accreditations hold, and the tree that proves
+//! the state.
 //!
 //! **Promises.** The same records under the same block contexts on the same state give the same writes, in any build,
 //! on any machine. A record that is rejected leaves no trace. Every height has a state root, and every key can be
@@ -9,7 +10,9 @@
 //! they are in the log. Nothing here knows blocks, headers' hashes, certificates or networks.
 //!
 //! Each contract is a folder of one shape: `state` (its values), `keys` (the only place where their keys are
-//! spelled), `rules` (what is allowed: first without, then with state), `mod` (the writes, and reads for clients).
+//! spelled), `rules` (what is allowed: first without, then with state), `mod` (the writes, and reads for clients). What
+//! clients verify for themselves has its values, keys and reads in the primitives: DID documents (`identity`),
+//! accreditations (`issuers`), schemas, status lists, dossiers.
 //!
 //! ```
 //! use std::collections::BTreeMap;
