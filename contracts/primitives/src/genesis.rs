@@ -18,8 +18,7 @@ use crate::header::{Header, HeaderRef};
 use crate::key::verify_ed25519;
 use crate::limits::{
     BLOCK_BYTES_MAX, ENDPOINT_CHARS_MAX, GENESIS_WRITERS_MAX, LEGAL_NAME_BYTES_MAX, OPERATORS_MAX, ORIGIN_BYTES_MAX,
-    STATUS_HISTORY_DAYS, STATUS_HISTORY_DAYS_MAX, VALIDATORS_MAX,
-    VALIDATORS_MIN,
+    STATUS_HISTORY_DAYS, STATUS_HISTORY_DAYS_MAX, VALIDATORS_MAX, VALIDATORS_MIN,
 };
 use crate::merkle;
 use crate::record::Bytes;
@@ -347,7 +346,9 @@ fn is_did_method(text: &str) -> bool {
 fn is_public_base(text: &str) -> bool {
     let Some(host) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else { return false };
     (1..=ENDPOINT_CHARS_MAX).contains(&host.len())
-        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
 /// A legal name: UTF-8 without control characters.

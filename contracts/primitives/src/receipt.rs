@@ -458,12 +458,9 @@ fn check_author(author: &AuthorKey, record: &Record, header: &Header) -> Result<
     let key = match &author.state {
         None => record.verify_did_key().map_err(ReceiptError::Record)?,
         Some(AuthorState { document, proof }) => {
-            let entry: DidEntry =
-                codec::from_canonical(document.as_bytes()).map_err(|_| ReceiptError::AuthorKey)?;
+            let entry: DidEntry = codec::from_canonical(document.as_bytes()).map_err(|_| ReceiptError::AuthorKey)?;
             let head = identity::keys::did(record.author()).head();
-            proof
-                .verify(header.state_root, &head, Some(document.as_bytes()))
-                .map_err(|_| ReceiptError::AuthorKey)?;
+            proof.verify(header.state_root, &head, Some(document.as_bytes())).map_err(|_| ReceiptError::AuthorKey)?;
             let method = entry.method(record.kid().fragment()).ok_or(ReceiptError::AuthorKey)?;
             let key = PublicKey::from_jwk(&method.key).map_err(|_| ReceiptError::AuthorKey)?;
             record.verify_signature(&key).map_err(ReceiptError::Record)?;

@@ -26,8 +26,8 @@ use crate::identity::changes::{DidChange, NewMethod};
 use crate::issuers::{EndReason, Entity, IssuerType};
 use crate::key::{JwsAlgorithm, KeyError, PublicKey, SigningKey};
 use crate::limits::{
-    BATCH_COUNT_MAX, DOSSIER_HASHES_MAX, JOSE_HEADER_BYTES_MAX, NOTARISE_ENTRIES_MAX, RECORD_AGE_S_MAX, RECORD_AHEAD_S_MAX,
-    RECORD_BYTES_MAX, RECORD_LIFE_S_MAX,
+    BATCH_COUNT_MAX, DOSSIER_HASHES_MAX, JOSE_HEADER_BYTES_MAX, NOTARISE_ENTRIES_MAX, RECORD_AGE_S_MAX,
+    RECORD_AHEAD_S_MAX, RECORD_BYTES_MAX, RECORD_LIFE_S_MAX,
 };
 use crate::status::{Attachment, StatusVersion};
 use crate::units::UnixTime;

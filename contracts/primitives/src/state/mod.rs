@@ -16,10 +16,10 @@ use core::fmt;
 use core::str::FromStr;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use crate::codec::{self, sha256};
 use crate::units::UnixTime;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// A key of the state: `kind/id/seq` or `kind/id/head`. Spelled only by the `keys` module of each contract.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,10 +156,7 @@ macro_rules! entries {
 }
 
 /// Reads the newest entry of an object.
-pub fn head<T: Entry, R: StateReader>(
-    reader: &R,
-    object: &StateObject,
-) -> Result<Option<T>, StateError<R::Error>> {
+pub fn head<T: Entry, R: StateReader>(reader: &R, object: &StateObject) -> Result<Option<T>, StateError<R::Error>> {
     read(reader, object.head())
 }
 
@@ -189,10 +186,7 @@ pub fn entry_before_head<T: Entry, R: StateReader>(
 }
 
 /// Reads the newest entry of an object that genesis wrote.
-pub fn genesis_head<T: Entry, R: StateReader>(
-    reader: &R,
-    object: &StateObject,
-) -> Result<T, StateError<R::Error>> {
+pub fn genesis_head<T: Entry, R: StateReader>(reader: &R, object: &StateObject) -> Result<T, StateError<R::Error>> {
     head(reader, object)?.ok_or_else(|| damaged(object.head(), "is missing, though genesis wrote it"))
 }
 

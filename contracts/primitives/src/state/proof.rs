@@ -17,9 +17,9 @@
 //! hash of its value) or nothing. Present: the leaf is the key's, with the value's hash. Absent: there is no leaf, or
 //! that of another key whose first n bits are the same, n being the number of siblings.
 
-use serde::{Deserialize, Serialize};
 use crate::codec::{self, CodecError, sha256};
 use crate::hash::{StateRoot, TreeHash};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::PROOF_SIBLINGS_MAX;
 use crate::state::StateKey;
