@@ -2,7 +2,8 @@
 // EBSI's library verifies them, refuses what it should, and changes its mind when the ledger does. Each step is a process
 // of its own, as it would be in life. Prints one JSON line a check; exit code 0 if all were as expected.
 //
-//   node acceptance.mjs BASE ACCREDITOR       a TAO, as for onboard.mjs; BASE is genesis' public_base
+//   node acceptance.mjs BASE ACCREDITOR       a TAO, as for onboard.mjs, such as the agency of a
+//                                             development network; BASE is genesis' public_base
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +24,7 @@ const directory = mkdtempSync(join(tmpdir(), "testamur-ebsi-"));
 const HOLDER =
   "did:key:z2dmzD81cgPx8Vki7JbuuMmFYrWPgYoytykUZ3eyqht1j9KbsEYvdrjxMjQ4tpnje9BDBTzuNDP3knn6qLZErzd4bJ5go2CChoPjd5GAH3zpFJP5fuwSk66U5Pq6EhF4nKnHzDnznEP8fX99nZGgwbAh1o7Gj1X52Tdhf7U4KTk66xsA5r";
 
-/** Meets the schema of a development network's diplomas too. */
+/** Meets the schema of a development network's diplomas, which wants a title. */
 const SUBJECT = { id: HOLDER, title: [{ language: "en", text: "Master of Examples" }] };
 
 /** Runs one of the scripts beside this one; resolves to its output, whatever its exit code. */
@@ -122,8 +123,9 @@ try {
 
     await expect(`${alg}: a broken signature`, forged(plain), "Invalid signature");
     await expect(`${alg}: a type outside`, await diploma({ types: ["LicenceToLie"] }), "is not accredited to issue");
-    const nowhere = new URL("zNowhere", schemaId).href;
+    const nowhere = new URL(`0x${"00".repeat(32)}`, schemaId).href;
     await expect(`${alg}: a schema that is not there`, await diploma({ schemaId: nowhere }), "not found");
+    await expect(`${alg}: a schema that is not met`, await diploma({ subject: { id: HOLDER } }), "Invalid VC payload");
     const terms = attributeUrl(base, issuer.did, attribute);
     const parts = { issuer: issuer.did, subject: SUBJECT, types, schemas: schemaId, termsOfUse: terms };
     const dates = { validFrom: "2020-01-01T00:00:00Z", expirationDate: "2021-01-01T00:00:00Z" };
