@@ -25,6 +25,10 @@ pub(crate) struct MachineLimits {
     pub(crate) sha256_64_s: f64,
     /// Strict Ed25519 verifications a second.
     pub(crate) ed25519_strict_s: f64,
+    /// ECDSA verifications on P-256 a second: accreditations are signed with it.
+    pub(crate) p256_s: f64,
+    /// ECDSA verifications on secp256k1 a second: registry records are.
+    pub(crate) secp256k1_s: f64,
     /// fdatasync after a 4 KiB append, a second.
     pub(crate) fdatasync_s: f64,
 }
@@ -46,8 +50,22 @@ impl MachineLimits {
             ed25519_strict_s: rate(|| {
                 black_box(verify_ed25519(black_box(&public), &message, &signature)).expect("the signature is good");
             }),
+            p256_s: ecdsa_rate(&SigningKey::p256(&[7; 32]).expect("a scalar of the curve")),
+            secp256k1_s: ecdsa_rate(&SigningKey::secp256k1(&[7; 32]).expect("a scalar of the curve")),
             fdatasync_s: fdatasync_rate(dir)?,
         })
+    }
+
+    /// Lines of a table.
+    pub(crate) fn rows(&self) -> String {
+        let row = |name: &str, value: String| format!("  {name:<38} {value:>14}\n");
+        let a_second = |rate: f64| format!("{rate:.0} /s");
+        row("SHA-256, large input", format!("{:.2} GB/s", self.sha256_bytes_s / 1e9))
+            + &row("SHA-256, 64 bytes", format!("{:.1} M/s", self.sha256_64_s / 1e6))
+            + &row("Ed25519 strict verification", a_second(self.ed25519_strict_s))
+            + &row("P-256 verification", a_second(self.p256_s))
+            + &row("secp256k1 verification", a_second(self.secp256k1_s))
+            + &row("fdatasync of 4 KiB appended", a_second(self.fdatasync_s))
     }
 }
 
@@ -64,6 +82,15 @@ fn rate(mut call: impl FnMut()) -> f64 {
         })
         .collect();
     median(&mut rates)
+}
+
+/// Verifications with the key's own algorithm, of a message as long as a small record.
+fn ecdsa_rate(key: &SigningKey) -> f64 {
+    let (public, message) = (key.public_key(), [7u8; 320]);
+    let signature = key.sign(&message);
+    rate(|| {
+        black_box(black_box(&public).verify(public.algorithm(), &message, &signature)).expect("the signature is good")
+    })
 }
 
 fn fdatasync_rate(dir: &Path) -> io::Result<f64> {

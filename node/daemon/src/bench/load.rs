@@ -13,14 +13,19 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// A record alone.
+pub(super) const JOSE: &str = "application/jose";
+/// A record and its attachment.
+pub(super) const JSON: &str = "application/json";
+
 /// One kept-alive connection to a node.
-struct Connection {
+pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
 impl Connection {
-    async fn open(node: SocketAddr) -> Result<Self, String> {
+    pub(super) async fn open(node: SocketAddr) -> Result<Self, String> {
         let stream = TcpStream::connect(node).await.map_err(|e| format!("cannot reach node {node}: {e}"))?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
         let (sender, connection) =
@@ -30,43 +35,56 @@ impl Connection {
         Ok(Self { sender, host: node.to_string() })
     }
 
-    async fn get(&mut self, path: &str) -> Result<Vec<u8>, String> {
+    pub(super) async fn get(&mut self, path: &str) -> Result<(u16, Bytes), String> {
         let request = hyper::Request::get(path)
             .header("host", &self.host)
             .body(Full::new(Bytes::new()))
             .map_err(|e| e.to_string())?;
-        self.send(request).await.map(|(_, body)| body)
+        self.send(request).await
     }
 
-    async fn post_record(&mut self, record: Bytes, wait: bool) -> Result<(u16, Vec<u8>), String> {
+    async fn post_record(&mut self, record: Bytes, media_type: &str, wait: bool) -> Result<(u16, Bytes), String> {
         let path = if wait { "/v1/records?wait=final" } else { "/v1/records" };
         let request = hyper::Request::post(path)
             .header("host", &self.host)
-            .header("content-type", "application/jose")
+            .header("content-type", media_type)
             .body(Full::new(record))
             .map_err(|e| e.to_string())?;
         self.send(request).await
     }
 
-    async fn send(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<(u16, Vec<u8>), String> {
+    async fn send(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
         self.sender.ready().await.map_err(|e| e.to_string())?;
         let response = self.sender.send_request(request).await.map_err(|e| e.to_string())?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.map_err(|e| e.to_string())?;
-        Ok((status, body.to_bytes().to_vec()))
+        Ok((status, body.to_bytes()))
     }
+}
+
+/// What a node says of its ledger.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+pub(super) struct Tip {
+    /// Its newest height.
+    pub(super) height: u64,
+    /// Records that are final on it.
+    pub(super) log_size: u64,
+}
+
+/// A node's newest height.
+pub(super) async fn tip(node: SocketAddr) -> Result<Tip, String> {
+    let (_, status) = Connection::open(node).await?.get("/v1/status").await?;
+    serde_json::from_slice(&status).map_err(|e| format!("status: {e}"))
 }
 
 /// Records that are final on a node: its log's size.
 pub(crate) async fn log_size(node: SocketAddr) -> Result<u64, String> {
-    let status = Connection::open(node).await?.get("/v1/status").await?;
-    let status: serde_json::Value = serde_json::from_slice(&status).map_err(|e| format!("status: {e}"))?;
-    status.get("log_size").and_then(serde_json::Value::as_u64).ok_or_else(|| "status: no log_size".to_owned())
+    tip(node).await.map(|tip| tip.log_size)
 }
 
 /// The engine's own mean time for a height so far, in milliseconds, from a node's metrics.
 pub(crate) async fn engine_height_ms(admin: SocketAddr) -> Result<f64, String> {
-    let metrics = Connection::open(admin).await?.get("/metrics").await?;
+    let (_, metrics) = Connection::open(admin).await?.get("/metrics").await?;
     let metrics = String::from_utf8_lossy(&metrics);
     let value = |name: &str| {
         let line = metrics.lines().find(|line| line.starts_with(name))?;
@@ -93,7 +111,12 @@ pub(crate) struct Throughput {
 }
 
 /// Hands in all records as fast as the nodes take them, and waits until all are final.
-pub(crate) async fn flood(nodes: &[SocketAddr], records: Vec<Bytes>, connections: usize) -> Result<Throughput, String> {
+pub(crate) async fn flood(
+    nodes: &[SocketAddr],
+    records: Vec<Bytes>,
+    media_type: &'static str,
+    connections: usize,
+) -> Result<Throughput, String> {
     let before = log_size(nodes[0]).await?;
     let goal = before + records.len() as u64;
     let (records, next, busy) = (Arc::new(records), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -106,7 +129,7 @@ pub(crate) async fn flood(nodes: &[SocketAddr], records: Vec<Bytes>, connections
             let mut connection = Connection::open(node).await?;
             while let Some(record) = records.get(next.fetch_add(1, Ordering::Relaxed)) {
                 loop {
-                    match connection.post_record(record.clone(), false).await? {
+                    match connection.post_record(record.clone(), media_type, false).await? {
                         (200..=299, _) => break,
                         (429 | 503, _) => {
                             busy.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +182,7 @@ pub(crate) async fn pace(nodes: &[SocketAddr], records: Vec<Bytes>, rate_s: f64)
                 Some(connection) => connection,
                 None => Connection::open(address).await?,
             };
-            let (status, body) = connection.post_record(record, true).await?;
+            let (status, body) = connection.post_record(record, JOSE, true).await?;
             // Measured from when it was due, not from when it was sent.
             let took_ms = due.elapsed().as_secs_f64() * 1e3;
             if status != 200 && status != 201 {
@@ -178,6 +201,6 @@ pub(crate) async fn pace(nodes: &[SocketAddr], records: Vec<Bytes>, rate_s: f64)
     Ok(times)
 }
 
-fn refused(status: u16, body: &[u8]) -> String {
+pub(super) fn refused(status: u16, body: &[u8]) -> String {
     format!("a node answered {status}: {}", String::from_utf8_lossy(&body[..body.len().min(300)]))
 }

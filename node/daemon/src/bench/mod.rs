@@ -1,9 +1,12 @@
-//! `testamur bench`: four validators of its own on this machine, measured beside the machine's limits in the same run.
+//! `testamur bench`: four validators of its own on this machine, measured beside the machine's limits in the same run:
+//! notarising, or with `--registries` the registries.
 //!
 //! Figures mean something only as a share of the limits next to them; no test asserts them.
 
 mod limits;
 mod load;
+mod process;
+mod registries;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,7 +22,9 @@ use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::genesis::Parameters;
 use testamur_primitives::hash::GenesisHash;
 use testamur_primitives::record::{Act, Bytes as Entry};
+use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
+use tokio::runtime::Runtime;
 
 use crate::commands::init::TERM_S;
 use crate::exit::{CommandError, Exit};
@@ -60,6 +65,8 @@ pub(crate) struct Bench {
     /// Keep the directory: ledgers and logs of the nodes
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    size: registries::Size,
 }
 
 /// What a run found.
@@ -85,7 +92,15 @@ struct Machine {
     system: String,
 }
 
-#[derive(Debug, Serialize)]
+impl Machine {
+    fn this() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let system = std::fs::read_to_string("/proc/version").unwrap_or_default();
+        Self { cores, system: system.split(" (").next().unwrap_or_default().to_owned() }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
 struct Latency {
     samples: usize,
     p50_ms: f64,
@@ -108,6 +123,23 @@ impl Latency {
 struct Nodes {
     children: Vec<Child>,
     api: Vec<SocketAddr>,
+    /// The first one's metrics.
+    admin: SocketAddr,
+}
+
+/// The network that is measured.
+#[derive(Clone, Copy)]
+struct Network<'a> {
+    dir: &'a Path,
+    /// What its readers trust.
+    trust: &'a TrustFile,
+    nodes: &'a Nodes,
+}
+
+/// What was measured.
+enum Found {
+    Notary(Report),
+    Registries(registries::Report),
 }
 
 impl Drop for Nodes {
@@ -123,6 +155,7 @@ impl Drop for Nodes {
 impl Bench {
     /// Measures.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
+        self.size.check()?;
         let dir = self
             .dir
             .clone()
@@ -135,12 +168,15 @@ impl Bench {
             // What was measured does not depend on it.
             let _ = std::fs::remove_dir_all(&dir);
         }
-        let report = measured?;
-        output.result(&report, || table(&report));
+        match measured? {
+            Found::Notary(report) => output.result(&report, || table(&report)),
+            Found::Registries(report) => output.result(&report, || registries::table(&report)),
+        }
         Ok(Exit::Ok)
     }
 
-    fn measure(&self, dir: &Path, limits: MachineLimits, output: &Output) -> Result<Report, CommandError> {
+    /// Makes a network, starts it, and measures what was asked for.
+    fn measure(&self, dir: &Path, limits: MachineLimits, output: &Output) -> Result<Found, CommandError> {
         let person = |name: &str| LegalPerson { name: name.into(), country: "EU".into() };
         let time = now()?;
         let ports = Ports { host: IpAddr::V4(Ipv4Addr::LOCALHOST), base: self.base_port };
@@ -159,7 +195,6 @@ impl Bench {
             protection: Protection::InsecureDev,
         };
         let made = make_network(&plan, dir, |_, _| Ok(()))?;
-        let authors = read_authors(dir, made.trust.network())?;
         output.note("starting four validators");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -168,7 +203,21 @@ impl Bench {
             .map_err(|e| failed(e.to_string()))?;
         let nodes = start(dir, &ports)?;
         runtime.block_on(ready(&nodes.api))?;
+        let network = Network { dir, trust: &made.trust, nodes: &nodes };
+        if self.size.registries {
+            return self.measure_registries(&network, &runtime, limits, output).map(Found::Registries);
+        }
+        self.measure_notary(&network, &runtime, limits, output).map(Found::Notary)
+    }
 
+    fn measure_notary(
+        &self,
+        Network { dir, trust, nodes }: &Network<'_>,
+        runtime: &Runtime,
+        limits: MachineLimits,
+        output: &Output,
+    ) -> Result<Report, CommandError> {
+        let authors = read_authors(dir, trust.network())?;
         output.note("one record at a time");
         let single = sign(&authors, SINGLE_HEIGHTS)?;
         let record_bytes = single[0].len();
@@ -178,26 +227,21 @@ impl Bench {
         }
         times.sort_by(f64::total_cmp);
         let single = Latency::of(&times);
-        let engine_height_ms = runtime.block_on(load::engine_height_ms(ports.admin(0))).map_err(failed)?;
+        let engine_height_ms = runtime.block_on(load::engine_height_ms(nodes.admin)).map_err(failed)?;
 
         output.note(format!("{} records as fast as they are taken", self.records));
         let records = sign(&authors, self.records as usize)?;
-        let flood = runtime.block_on(load::flood(&nodes.api, records, self.connections.into())).map_err(failed)?;
+        let flood =
+            runtime.block_on(load::flood(&nodes.api, records, load::JOSE, self.connections.into())).map_err(failed)?;
 
         let rate_s = flood.final_s / 2.0;
         output.note(format!("{rate_s:.0} records a second for {} s", self.steady_s));
         let records = sign(&authors, (rate_s * f64::from(self.steady_s)).ceil() as usize)?;
         let times = runtime.block_on(load::pace(&nodes.api, records, rate_s)).map_err(failed)?;
         let steady = Steady { rate_s, to_final: Latency::of(&times) };
-        drop(nodes);
-
         let verify_share = flood.final_s * VALIDATORS as f64 / limits.ed25519_strict_s;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let system = std::fs::read_to_string("/proc/version").unwrap_or_default();
-        let system = system.split(" (").next().unwrap_or_default().to_owned();
-        let machine = Machine { cores, system };
         Ok(Report {
-            machine,
+            machine: Machine::this(),
             limits,
             validators: VALIDATORS,
             record_bytes,
@@ -246,7 +290,7 @@ fn sign(authors: &[Author], count: usize) -> Result<Vec<Bytes>, CommandError> {
 
 fn start(dir: &Path, ports: &Ports) -> Result<Nodes, CommandError> {
     let binary = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
-    let mut nodes = Nodes { children: Vec::new(), api: Vec::new() };
+    let mut nodes = Nodes { children: Vec::new(), api: Vec::new(), admin: ports.admin(0) };
     for node in 0..VALIDATORS {
         let place = dir.join(format!("node-{node}"));
         let log = place.join("log");
@@ -311,9 +355,6 @@ fn table(report: &Report) -> String {
     text += &row("a height with one record, p99", format!("{:.1} ms", single.p99_ms), String::new());
     text += &row("the engine's own time for it, mean", format!("{:.1} ms", report.engine_height_ms), String::new());
     text += "\nlimits of this machine, one core, same run\n";
-    text += &row("SHA-256, large input", format!("{:.2} GB/s", limits.sha256_bytes_s / 1e9), String::new());
-    text += &row("SHA-256, 64 bytes", format!("{:.1} M/s", limits.sha256_64_s / 1e6), String::new());
-    text += &row("Ed25519 strict verification", format!("{:.0} /s", limits.ed25519_strict_s), String::new());
-    text += &row("fdatasync of 4 KiB appended", format!("{:.0} /s", limits.fdatasync_s), String::new());
+    text += &limits.rows();
     text
 }
