@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::fill::{Filled, Handed};
+use super::fill::Filled;
 use super::reads::Reading;
 use crate::bench::limits::MachineLimits;
 use crate::bench::{Latency, Machine};
@@ -122,37 +122,28 @@ pub(in crate::bench) fn table(report: &Report) -> String {
     row("DIDs", &|s| s.dids.to_string(), Some(growth.objects));
     row("trusted issuers", &|s| s.issuers.to_string(), None);
     row("status lists of 131,072 entries", &|s| s.lists.to_string(), None);
-    let kinds: [(&str, fn(&Filled) -> Handed); 4] = [
-        ("DIDs final/s, each authorised by a chain", |f| f.dids),
-        ("accreditations reserved, final/s", |f| f.reserved),
-        ("accreditations filled, final/s", |f| f.accredited),
-        ("status lists published, final/s", |f| f.lists),
-    ];
-    for (name, of) in kinds {
-        row(name, &|s| whole(of(&s.filled).final_s), None);
-    }
+    row("DIDs final/s, each authorised by a chain", &|s| whole(s.filled.dids.final_s), None);
+    row("accreditations reserved, final/s", &|s| whole(s.filled.reserved.final_s), None);
+    row("accreditations filled, final/s", &|s| whole(s.filled.accredited.final_s), None);
+    row("status lists published, final/s", &|s| whole(s.filled.lists.final_s), None);
     row("a height while DIDs are registered, mean", &|s| ms(s.filled.dids.height_ms), None);
     row("a height with one record, p50", &|s| ms(s.single.p50_ms), Some(growth.single_p50));
     row("a height with one record, p99", &|s| ms(s.single.p99_ms), None);
     row("memory of a node (RSS, the largest)", &|s| mib(s.rss_bytes), Some(growth.rss));
     row("files of a node", &|s| mib(s.disk_bytes), None);
-    let kinds: [(&str, fn(&Stage) -> &Reading, [Option<f64>; 3]); 4] = [
-        ("no read (/v1/alive)", |s| &s.alive, [None; 3]),
-        ("reads", |s| &s.plain, [Some(growth.plain_cpu), Some(growth.plain_alone_p50), None]),
-        ("reads with proof", |s| &s.proven, [Some(growth.proven_cpu), Some(growth.proven_alone_p50), None]),
-        (
-            "trust chain bundles",
-            |s| &s.chain,
-            [Some(growth.chain_cpu), Some(growth.chain_alone_p50), Some(growth.chain_alone_p99)],
-        ),
-    ];
-    for (name, of, [cpu, p50, p99]) in kinds {
+    let mut reading = |name: &str, of: &dyn Fn(&Stage) -> &Reading, [cpu, p50, p99]: [Option<f64>; 3]| {
         row(&format!("{name}, a second and core"), &|s| whole(of(s).per_core_s), cpu);
         row("    a second, many at once", &|s| whole(of(s).per_s), None);
         row("    p99, many at once", &|s| ms(of(s).busy.p99_ms), None);
         row("    p50, alone", &|s| ms(of(s).alone.p50_ms), p50);
         row("    p99, alone", &|s| ms(of(s).alone.p99_ms), p99);
-    }
+    };
+    let Growth { plain_cpu, plain_alone_p50, proven_cpu, proven_alone_p50, .. } = *growth;
+    let chain = [growth.chain_cpu, growth.chain_alone_p50, growth.chain_alone_p99];
+    reading("no read (/v1/alive)", &|s| &s.alive, [None; 3]);
+    reading("reads", &|s| &s.plain, [Some(plain_cpu), Some(plain_alone_p50), None]);
+    reading("reads with proof", &|s| &s.proven, [Some(proven_cpu), Some(proven_alone_p50), None]);
+    reading("trust chain bundles", &|s| &s.chain, chain.map(Some));
     row("a bundle, JSON", &|s| kib(Some(s.bundle.bytes)), None);
     row("a bundle, gzip", &|s| kib(s.bundle.gzip_bytes), None);
     row("    without lists and epochs", &|s| kib(s.bundle.gzip_bytes_without_lists_and_epochs), None);
