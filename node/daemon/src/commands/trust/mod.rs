@@ -523,7 +523,7 @@ async fn governance_now(registry: &Registry) -> Result<(u64, u32), CommandError>
         return Ok((1, registry.trust().genesis().approvals_required));
     }
     let first = [governance::keys::governance().head()];
-    let found = registry.read(&first, |state| governance::governance(state)).await.map_err(|e| unproven(&e))?.value;
+    let found = registry.read(&first, governance::governance).await.map_err(|e| unproven(&e))?.value;
     Ok((found.version, found.approvals_required))
 }
 
