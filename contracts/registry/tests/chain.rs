@@ -303,6 +303,13 @@ fn circles_and_long_chains_end_nowhere() {
     });
     assert_eq!(holds(&state, chain.ti, NOW), Err("chain.no-root"), "INV-ISSUER-2: a circle");
     assert_eq!(holds(&state, chain.tao, NOW), Err("chain.no-root"), "INV-ISSUER-2: a circle");
+    // The ministry, accredited by the agency that it has accredited: it ends, at a root, and is a circle all the same.
+    let mut state = chain.world.ledger.state.clone();
+    tamper(&mut state, chain.ti, |entry| {
+        entry.subject = chain.ministry.did.clone();
+        entry.credential = Some(Credential::of(entry, chain.ti).sign(&chain.agency.key));
+    });
+    assert_eq!(holds(&state, chain.ti, NOW), Err("chain.no-root"), "INV-ISSUER-2: nobody is met twice");
     // A trusted issuer that accredits.
     let mut state = chain.world.ledger.state.clone();
     tamper(&mut state, chain.tao, |entry| {
