@@ -45,7 +45,7 @@ fn state() -> State {
     let mut state = State::default();
     state.append(&identity::keys::did(&did(1)), &document(1, UnixTime(start - 3_600)));
     state.append(&identity::keys::did(&did(1)), &document(2, UnixTime(start - 1_800)));
-    for other in 10..30 {
+    for other in 10..60 {
         state.append(&identity::keys::did(&did(other)), &document(1, UnixTime(start - 60)));
     }
     state
@@ -130,11 +130,11 @@ async fn a_read_of_many_keys_is_proven_under_one_header_though_blocks_are_decide
     let node = FakeNode::start(&network, state()).await;
     node.behave(Mood::Busy(3));
     let registry = registry(&network, &[&node]);
-    let wanted: Vec<_> = (10..30).map(did).collect();
+    let wanted: Vec<_> = (10..60).map(did).collect();
     let first = [identity::keys::did(&wanted[0]).head()];
     let read = registry.read(&first, |state| wanted.iter().map(|did| identity::newest(state, did)).collect());
     let found: Vec<Option<DidEntry>> = read.await.unwrap().value;
-    assert!(found.len() == 20 && found.iter().all(Option::is_some));
+    assert!(found.len() == 50 && found.iter().all(Option::is_some));
     node.behave(Mood::Busy(usize::MAX));
     let error = registry.read(&first, |s| wanted.iter().map(|d| identity::newest(s, d)).collect::<Result<Vec<_>, _>>());
     assert_eq!(error.await.unwrap_err().code(), "registry.moving");
