@@ -1,13 +1,10 @@
-//! EBSI's interfaces: bodies held byte for byte against the shapes that its services have, paging to its edges, problems
-//! in its words, and the resolver.
+//! EBSI's interfaces: bodies held byte for byte against the shapes that its services have, paging to its edges, and
+//! problems in its words.
 
 use serde_json::{Value, json};
-use testamur_primitives::codec::{base64url, from_base64url, sha256};
-use testamur_primitives::commitment::Form;
-use testamur_primitives::dossiers::{DossierChange, Owner};
+use testamur_primitives::codec::{from_base64url, sha256};
 use testamur_primitives::identity::changes::DidChange;
 use testamur_primitives::identity::ebsi_address;
-use testamur_primitives::record::{Act, Bytes};
 use testamur_primitives::schemas::multibase;
 use testamur_primitives::status::formats::proxy_id;
 use testamur_primitives::units::UnixTime;
@@ -19,7 +16,7 @@ use crate::world::{Party, SCHEMA, World};
 
 /// Checks that this is a problem in EBSI's words, and returns its detail.
 #[track_caller]
-fn problem(answer: &Answer, status: u16, title: &str) -> String {
+pub(crate) fn problem(answer: &Answer, status: u16, title: &str) -> String {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     let found = answer.json();
     let members: Vec<_> = found.as_object().unwrap().keys().cloned().collect();
@@ -32,11 +29,11 @@ fn problem(answer: &Answer, status: u16, title: &str) -> String {
     found["detail"].as_str().expect("detail").to_owned()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn address(party: &Party) -> String {
+pub(crate) fn address(party: &Party) -> String {
     format!("0x{}", hex(&ebsi_address(&party.ledger_key.public_key()).expect("secp256k1")))
 }
 
@@ -114,7 +111,7 @@ fn a_document_is_valid_at_a_time() {
     }
 }
 
-fn time_text(seconds: u64) -> String {
+pub(crate) fn time_text(seconds: u64) -> String {
     let past = seconds - GENESIS_TIME;
     format!("2027-01-15T08:{:02}:{:02}.500Z", past / 60, past % 60)
 }
@@ -444,92 +441,6 @@ fn who_controls_a_did_is_told_by_json_rpc() {
 }
 
 #[test]
-fn public_digests_and_dossiers_are_timestamps_and_records() {
-    let world = World::new();
-    let digest = sha256(&[br#"{"test":"some data"}"#]);
-    let record = world.node.ledger.record("ts", Form::Digest, vec![Bytes(vec![1; 32]), Bytes(digest.to_vec())]);
-    let height = world.node.ledger.commit(vec![record.clone()]);
-    let place = "/timestamp/v4";
-    let id = "uEiAQjTSfJoekQZpuNe43jEm11_VFCSNagLOqsk81Tnf-aQ";
-    let timestamp = get(world.node.address, &format!("{place}/timestamps/{id}")).text();
-    let stand_in = hex(&sha256(&[record.author().as_str().as_bytes()])[..20]);
-    let found: Value = serde_json::from_str(&timestamp).unwrap();
-    let by = found["timestampedBy"].as_str().unwrap();
-    assert!(by.eq_ignore_ascii_case(&format!("0x{stand_in}")), "{by}");
-    let past = world.now() - GENESIS_TIME;
-    let expected = format!(
-        r#"{{"hash":"mEiCFEY+9nffGmiCIEU1angy1JvIkLayCumzH2TfYLqCLDw","timestampedBy":"{by}","blockNumber":{height},"timestamp":"2027-01-15T08:{:02}:{:02}.000Z","data":"0x","transactionHash":"0x{}"}}"#,
-        past / 60,
-        past % 60,
-        record.id()
-    );
-    assert_eq!(timestamp, expected);
-    let list = world.json(&format!("{place}/timestamps"));
-    assert_eq!(
-        (list["total"].as_u64(), &list["items"][1]),
-        (Some(2), &json!({"timestampId": id, "href": format!("{PUBLIC_BASE}{place}/timestamps/{id}")}))
-    );
-    problem(
-        &get(world.node.address, &format!("{place}/timestamps/uEiA{}", "A".repeat(43))),
-        404,
-        "Timestamp Not Found",
-    );
-    problem(&get(world.node.address, &format!("{place}/timestamps/x")), 400, "Bad Request");
-
-    let algorithm = get(world.node.address, &format!("{place}/hash-algorithms/0")).text();
-    assert_eq!(
-        algorithm,
-        r#"{"outputLengthBits":256,"ianaName":"sha-256","oid":"2.16.840.1.101.3.4.2.1","status":"active","multihash":"sha2-256"}"#
-    );
-    let algorithms = world.json(&format!("{place}/hash-algorithms"));
-    assert_eq!((algorithms["total"].as_u64(), &algorithms["items"][0]["hashAlgorithmId"]), (Some(6), &json!(0)));
-    problem(&get(world.node.address, &format!("{place}/hash-algorithms/6")), 404, "Hash Algorithm Not Found");
-    problem(&get(world.node.address, &format!("{place}/hash-algorithms/x")), 400, "Bad Request");
-
-    let dossier = world.open_dossier(&[[1; 32]]);
-    let owner = Owner { did: world.ministry.did.clone(), not_before: UnixTime(GENESIS_TIME), not_after: None };
-    let alg = testamur_primitives::commitment::DigestAlgorithm::Sha2_256;
-    let mut prev = dossier;
-    for change in [
-        DossierChange::AppendDigests { alg, entries: vec![Bytes(vec![2; 32])] },
-        DossierChange::AddVersion { alg, entries: vec![Bytes(vec![3; 32])] },
-        DossierChange::AddOwner { owner },
-    ] {
-        prev = world.by(&world.city, Act::UpdateDossier { dossier, prev, change });
-    }
-    let revoke = DossierChange::RevokeOwner { did: world.city.did.clone() };
-    world.by(&world.city, Act::UpdateDossier { dossier, prev, change: revoke });
-    let id = format!("u{}", base64url(dossier.as_bytes()));
-    let record = world.json(&format!("{place}/records/{id}"));
-    let digest = |byte: &str| format!("0x{}", byte.repeat(32));
-    assert_eq!(record["firstVersionTimestamps"], json!([digest("01"), digest("02")]));
-    assert_eq!((&record["lastVersionTimestamps"], &record["totalVersions"]), (&json!([digest("03")]), &json!(2)));
-    assert!(record["ownerIds"][0].as_str().unwrap().eq_ignore_ascii_case(&address(&world.ministry)));
-    assert!(record["revokedOwnerIds"][0].as_str().unwrap().eq_ignore_ascii_case(&address(&world.city)));
-    let versions = world.json(&format!("{place}/records/{id}/versions"));
-    assert_eq!((versions["total"].as_u64(), &versions["items"][1]["versionId"]), (Some(2), &json!(1)));
-    assert_eq!(
-        get(world.node.address, &format!("{place}/records/{id}/versions/0")).text(),
-        format!(r#"{{"hashes":["{}","{}"],"info":[]}}"#, digest("01"), digest("02"))
-    );
-    problem(&get(world.node.address, &format!("{place}/records/{id}/versions/2")), 404, "Version Not Found");
-    problem(&get(world.node.address, &format!("{place}/records/u{}", base64url(&[9; 32]))), 404, "Record Not Found");
-    problem(&get(world.node.address, &format!("{place}/records/x")), 400, "Bad Request");
-    let total = |query: &str| world.json(&format!("{place}/records{query}"))["total"].as_u64().unwrap();
-    assert_eq!(total(""), 1);
-    assert_eq!(
-        (total(&format!("?owner={}", address(&world.ministry))), total(&format!("?owner={}", address(&world.agency)))),
-        (1, 0)
-    );
-    assert_eq!(
-        (total(&format!("?first-version={}", digest("01"))), total(&format!("?first-version={}", digest("03")))),
-        (1, 0)
-    );
-    problem(&get(world.node.address, &format!("{place}/records?owner=x")), 400, "Bad Request");
-    problem(&get(world.node.address, &format!("{place}/records?first-version=x")), 400, "Bad Request");
-}
-
-#[test]
 fn problems_are_in_ebsis_words_whatever_made_them() {
     let world = World::new();
     let stranger = "did:ebsi:zvHWX359A3CvfJnCYaAiAde";
@@ -649,78 +560,4 @@ fn core_says_whether_the_node_is_well() {
         assert!(details["contractAddress"].as_str().is_some_and(|a| a.starts_with("0x") && a.len() == 42), "{details}");
         assert_eq!(details["href"], format!("{PUBLIC_BASE}/v1/{registry}"));
     }
-}
-
-#[test]
-fn the_resolver_tells_the_versions_of_a_document() {
-    let world = World::new();
-    let party = &world.city;
-    let registered = world.now();
-    world.update(
-        party,
-        party,
-        vec![DidChange::RevokeMethod { method: crate::world::thumbprint(&party.credential_key) }],
-    );
-    let target = |query: &str| format!("/1.0/identifiers/{}{query}", party.did);
-    let answer = get(world.node.address, &target(""));
-    assert_eq!(answer.header("content-type"), Some("application/ld+json;profile=\"https://w3id.org/did-resolution\""));
-    let result = answer.json();
-    assert_eq!(result["didDocument"], world.json(&format!("/did-registry/v5/identifiers/{}", party.did)));
-    assert_eq!(result["didResolutionMetadata"], json!({"contentType": "application/did+ld+json"}));
-    let metadata = &result["didDocumentMetadata"];
-    assert_eq!(
-        (&metadata["versionId"], &metadata["deactivated"], metadata.get("nextUpdate")),
-        (&json!("2"), &json!(false), None)
-    );
-    for query in [format!("?versionTime={}", time_text(registered)), "?versionId=1".to_owned()] {
-        let old = world.json(&target(&query));
-        assert_eq!(
-            (&old["didDocumentMetadata"]["versionId"], &old["didDocumentMetadata"]["nextVersionId"]),
-            (&json!("1"), &json!("2")),
-            "{query}"
-        );
-        assert_eq!(old["didDocumentMetadata"]["created"], metadata["created"]);
-        assert_eq!(old["didDocument"]["verificationMethod"].as_array().unwrap().len(), 2);
-    }
-    for (accept, media_type, bare) in [
-        ("application/did+ld+json", "application/did+ld+json", true),
-        ("application/did+json", "application/did+json", true),
-        ("application/json", "application/ld+json;profile=\"https://w3id.org/did-resolution\"", false),
-        ("text/html", "application/ld+json;profile=\"https://w3id.org/did-resolution\"", false),
-        ("*/*", "application/ld+json;profile=\"https://w3id.org/did-resolution\"", false),
-    ] {
-        let answer = get_as(world.node.address, &target(""), accept);
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some(media_type)), "{accept}");
-        assert_eq!(answer.json().get("didDocument").is_none(), bare, "{accept}");
-    }
-    for (target, status, error) in [
-        ("/1.0/identifiers/nobody".to_owned(), 400, "invalidDid"),
-        ("/1.0/identifiers/did:ebsi:zabc".to_owned(), 400, "invalidDid"),
-        ("/1.0/identifiers/did:web:example.org".to_owned(), 501, "methodNotSupported"),
-        ("/1.0/identifiers/did:ebsi:zvHWX359A3CvfJnCYaAiAde".to_owned(), 404, "notFound"),
-        (target("?versionId=3"), 404, "notFound"),
-        (target("?versionId=0"), 400, "invalidOptions"),
-        (target("?versionTime=now"), 400, "invalidOptions"),
-        (target("?versionTime=3000-01-01T00:00:00Z"), 400, "invalidOptions"),
-        (target("?versionId=1&versionTime=1970-01-01T00:00:00Z"), 400, "invalidOptions"),
-        (target("?versionTime=1970-01-01T00:00:00Z"), 404, "notFound"),
-    ] {
-        let answer = get(world.node.address, &target);
-        let result = answer.json();
-        assert_eq!(
-            (answer.status, result["didResolutionMetadata"]["error"].as_str()),
-            (status, Some(error)),
-            "{target}"
-        );
-        assert!(result["didDocument"].is_null() && result["didResolutionMetadata"]["errorMessage"].is_string());
-    }
-    world.update(party, party, vec![DidChange::Deactivate {}]);
-    let closed = get(world.node.address, &target(""));
-    let result = closed.json();
-    assert_eq!((closed.status, &result["didDocumentMetadata"]["deactivated"]), (410, &json!(true)));
-    assert_eq!(result["didDocument"]["verificationMethod"], json!([]));
-    world.node.ledger.damage();
-    let failed = get(world.node.address, &target(""));
-    assert_eq!((failed.status, &failed.json()["didResolutionMetadata"]["error"]), (500, &json!("internalError")));
-    assert!(!failed.text().contains("secret"));
 }

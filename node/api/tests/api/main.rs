@@ -14,6 +14,8 @@ mod node;
 mod reads;
 mod registries;
 mod registry;
+mod resolver;
 mod submit;
+mod timestamp;
 mod tls;
 mod world;

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::paging::{EbsiPage, Paging, PagingParameters};
 use super::problem::{bad_request, invalid, not_found};
-use super::{Asked, Lane, controls, parse_address};
+use super::{Asked, Lane, controls, now, parse_address};
 use crate::answer::{Answer, Caching, JSON, negotiate};
 use crate::app::Api;
 use crate::ledger::Registry;
@@ -27,8 +27,7 @@ use crate::request::{Segment, read_body};
 pub(super) const DID_LD_JSON: &str = "application/did+ld+json";
 /// `application/did+json` (DID Core 1.0 §6.2.1).
 pub(super) const DID_JSON: &str = "application/did+json";
-/// How much later than the newest block a time may be and still be taken for now: an idle ledger makes a block a minute,
-/// and clocks differ.
+/// How much later than this node's clock a time may be and still be taken for now: clocks differ.
 const NOW_TOLERANCE_S: u64 = 300;
 
 /// A DID and where its document is.
@@ -113,7 +112,7 @@ pub(crate) async fn list(State(api): State<Api>, lane: Lane, asked: Asked) -> Re
             let items = objects.ids.iter().map(link).collect();
             return Ok(paging.page(&lane, "/identifiers", items, objects.total));
         };
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let dids = filtered(registry, "did", &term, |id| {
             let Some(entry) = identity::newest(&state, &indexed_did(id)?)? else { return Ok(false) };
             let controlled = controller.as_ref().is_none_or(|controller| entry.controllers.contains(controller));
@@ -176,7 +175,7 @@ pub(crate) async fn one(
         None => None,
     };
     let read = move |registry: &dyn Registry| {
-        let newest = registry.header().time;
+        let newest = now(registry);
         let time = time.unwrap_or(newest);
         if time.0 > newest.0.saturating_add(NOW_TOLERANCE_S) {
             return Err(invalid(
@@ -267,7 +266,7 @@ pub(crate) async fn actions(State(api): State<Api>, did: Segment, body: Body) ->
     };
     let Some(address) = address else { return Ok(refuse(id, "params: one address, 0x and 40 hexadecimal digits")) };
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let entry = identity::newest(&state, &did)?;
         let entry = entry.ok_or_else(|| not_found("Identifier Not Found", format!("DID {did} not found")))?;
         for controller in &entry.controllers {

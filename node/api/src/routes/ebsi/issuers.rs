@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::did::DidLink;
 use super::paging::{EbsiPage, Paging, PagingParameters};
 use super::problem::{bad_request, not_found};
-use super::{Asked, Lane, Segments};
+use super::{Asked, Lane, Segments, now};
 use crate::answer::{Answer, Caching, TEXT};
 use crate::app::Api;
 use crate::ledger::{ReadError, Registry};
@@ -184,7 +184,7 @@ pub(crate) async fn one(State(api): State<Api>, lane: Lane, did: Segment, asked:
     let did = parse_did(&did.0)?;
     let deprecated = matches!(asked.get("version"), Some("deprecated" | "v4"));
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let issuer = issuer_of(&state, &did)?;
         if deprecated {
             let object = |id: AttributeId| {
@@ -259,7 +259,7 @@ pub(crate) async fn attribute(State(api): State<Api>, lane: Lane, path: Segments
     let [did, hash] = path.all()?;
     let (did, hash) = (parse_did(did)?, attribute_hash(hash)?);
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let issuer = issuer_of(&state, &did)?;
         let details = |attribute| AttributeDetails { did: did.to_string(), attribute };
         if let Some(id) = hash.parse().ok().filter(|id| issuer.attributes.contains(id)) {
@@ -300,7 +300,7 @@ pub(crate) async fn revisions(
     let [did, hash] = path.all()?;
     let (did, hash, paging) = (parse_did(did)?, attribute_hash(hash)?, Paging::new(&asked)?);
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let (id, newest) = known_attribute(&state, &did, &hash)?;
         let revisions = revisions_of(&state, id, &newest)?;
         let objects: Vec<_> =
@@ -327,7 +327,7 @@ pub(crate) async fn revision(State(api): State<Api>, lane: Lane, path: Segments)
     let [did, hash, wanted] = path.all()?;
     let (did, hash, wanted) = (parse_did(did)?, attribute_hash(hash)?, attribute_hash(wanted)?);
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let (id, newest) = known_attribute(&state, &did, &hash)?;
         let revisions = revisions_of(&state, id, &newest)?;
         let missing = || not_found("Revision Not Found", format!("Revision 0x{wanted} not found"));

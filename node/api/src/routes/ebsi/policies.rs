@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::paging::{EbsiPage, Paging, PagingParameters};
 use super::problem::{invalid, not_found};
-use super::{Asked, Lane, checksummed, controls, dids_of, parse_address};
+use super::{Asked, Lane, checksummed, controls, dids_of, now, parse_address};
 use crate::answer::{Answer, Caching};
 use crate::app::Api;
 use crate::ledger::{ReadError, Registry};
@@ -138,7 +138,7 @@ fn root_in_force(state: &Snapshot<'_>, id: AttributeId, now: UnixTime) -> Result
 pub(crate) async fn users(State(api): State<Api>, lane: Lane, asked: Asked) -> Result<Answer, Problem> {
     let paging = Paging::new(&asked)?;
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let mut addresses = BTreeSet::new();
         filtered(registry, "attribute", "type:root-tao", |id| {
             let id = id.parse().map_err(|_| ReadError::Fatal(format!("the index names {id:?}, no attribute")))?;
@@ -173,7 +173,7 @@ pub(crate) async fn user(State(api): State<Api>, address: Segment) -> Result<Ans
     let malformed = || invalid(&["address must be an Ethereum address".into()]);
     let address = parse_address(&address.0).ok_or_else(malformed)?;
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let user = checksummed(&address);
         for claim in dids_of(&state, &address)?.into_iter().rev() {
             let document = identity::newest(&state, &claim.did)?;

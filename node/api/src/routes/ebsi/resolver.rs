@@ -13,7 +13,7 @@ use testamur_primitives::state::{entry, entry_before_head};
 use utoipa::{IntoParams, ToSchema};
 
 use super::did::{DID_JSON, DID_LD_JSON};
-use super::{Asked, rfc3339};
+use super::{Asked, now, rfc3339};
 use crate::answer::{Answer, Caching, negotiate};
 use crate::app::Api;
 use crate::ledger::Registry;
@@ -119,7 +119,7 @@ fn result(
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "it describes, nothing more: the names are no fields of Rust")]
 pub(crate) struct ResolutionParameters {
-    /// The document as of this time (RFC 3339), not after the newest block.
+    /// The document as of this time (RFC 3339), not in the future.
     #[param(rename = "versionTime")]
     version_time: Option<String>,
     /// This version of the document, as it was when it came into force.
@@ -199,10 +199,10 @@ async fn resolved(api: &Api, text: &str, asked: &Asked) -> Result<(DidDocument, 
         return Err(invalid_options("versionTime and versionId: give one of them"));
     }
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let absent = || Problem::new(&problem::NOT_FOUND, format!("{did} is not registered, or was not then"));
         if time.is_some_and(|time| time > now) {
-            let detail = "versionTime: what holds after the newest block is not decided yet";
+            let detail = "versionTime: what will hold in the future is not decided yet";
             return Err(Problem::new(&problem::QUERY, detail).into());
         }
         let newest = identity::newest(&state, &did)?.ok_or_else(absent)?;

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::paging::{EbsiPage, Paging, PagingParameters};
 use super::problem::{bad_request, invalid, not_found};
-use super::{Asked, Lane, Segments, address_of, checksummed, dids_of, milliseconds, parse_address};
+use super::{Asked, Lane, Segments, address_of, checksummed, dids_of, milliseconds, now, parse_address};
 use crate::answer::{Answer, Caching};
 use crate::app::Api;
 use crate::ledger::{ReadError, Registry};
@@ -365,7 +365,7 @@ pub(crate) async fn records(State(api): State<Api>, lane: Lane, asked: Asked) ->
 pub(crate) async fn record(State(api): State<Api>, id: Segment) -> Result<Answer, Problem> {
     let id = parse_record_id(&id.0)?;
     let read = move |registry: &dyn Registry| {
-        let (state, now) = (Snapshot(registry), registry.header().time);
+        let (state, now) = (Snapshot(registry), now(registry));
         let entry = newest(&state, id)?;
         let (mut owner_ids, mut revoked_owner_ids) = (Vec::new(), Vec::new());
         for owner in &entry.owners {
