@@ -74,6 +74,9 @@ fn genesis(name: &str, author: &Did) -> Genesis {
         operators: vec![Operator { did: author.clone(), name: "City of Ghent".into(), country: "BE".into() }],
         approvals_required: 1,
         writers: vec![author.clone()],
+        did_method: None,
+        public_base: None,
+        status_history_days: None,
         predecessor: None,
     }
 }
@@ -141,7 +144,7 @@ pub(crate) fn ledger(name: &str, cosigners: usize) -> Ledger {
         note: Note { text: body, signatures }.to_string(),
         validators: set,
         epochs: Vec::new(),
-        author: AuthorKey { jwk: author_key.public_key().to_jwk() },
+        author: AuthorKey { jwk: author_key.public_key().to_jwk(), state: None },
         opening: Some(Opening {
             index: 0,
             alg: DigestAlgorithm::Sha2_256,
