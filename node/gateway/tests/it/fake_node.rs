@@ -73,6 +73,9 @@ impl Network {
             operators: vec![operator],
             approvals_required: 1,
             writers: vec![],
+            did_method: None,
+            public_base: None,
+            status_history_days: None,
             predecessor: None,
         };
         let genesis = Genesis::from_json(&testamur_primitives::codec::canonical(&genesis)).unwrap();
@@ -179,7 +182,7 @@ impl Ledger {
             note: Note { text: body, signatures }.to_string(),
             validators: self.set.clone(),
             epochs: vec![],
-            author: AuthorKey { jwk: record.verify_did_key().unwrap().to_jwk() },
+            author: AuthorKey { jwk: record.verify_did_key().unwrap().to_jwk(), state: None },
             opening: None,
             anchors: vec![],
             algorithms: Default::default(),
