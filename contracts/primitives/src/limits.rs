@@ -117,3 +117,6 @@ pub const DOSSIER_HASHES_MAX: usize = 64;
 pub const STATUS_HISTORY_DAYS: u32 = 90;
 /// Most days for that: a century.
 pub const STATUS_HISTORY_DAYS_MAX: u32 = 36_525;
+/// Credentials remembered as read and verified: the upper links of every chain in use, and a block's authorisations from
+/// the pool to the vote; about 5 KB each.
+pub const CREDENTIALS_REMEMBERED_MAX: usize = 4_096;

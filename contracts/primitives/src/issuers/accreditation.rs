@@ -14,6 +14,7 @@ use crate::codec;
 use crate::did::{Did, DidUrl};
 use crate::hash::{AttributeId, SchemaId};
 use crate::issuers::IssuerType;
+use crate::issuers::memory::VerifiedWith;
 use crate::key::{JwsAlgorithm, PublicKey};
 use crate::limits::{CREDENTIAL_CHARS_MAX, JURISDICTIONS_MAX, SCOPE_TEXT_CHARS_MAX, SCOPE_TYPES_MAX, SCOPES_MAX};
 use crate::units::UnixTime;
@@ -96,6 +97,7 @@ pub struct Accreditation {
     alg: JwsAlgorithm,
     signature: Vec<u8>,
     signing_input: String,
+    verified: VerifiedWith,
 }
 
 /// Why text is not an accreditation credential: one sentence, for a person.
@@ -275,12 +277,13 @@ impl Accreditation {
             alg,
             signature,
             signing_input: signing_input.to_owned(),
+            verified: VerifiedWith::default(),
         })
     }
 
     /// Whether the key signed it.
     pub fn verify_signature(&self, key: &PublicKey) -> bool {
-        key.verify(self.alg, self.signing_input.as_bytes(), &self.signature).is_ok()
+        self.verified.check(key, || key.verify(self.alg, self.signing_input.as_bytes(), &self.signature).is_ok())
     }
 
     /// Whether its dates hold at a time.

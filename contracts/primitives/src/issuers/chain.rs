@@ -12,9 +12,10 @@
 //! and the last link is a Root TAO's, made by governance, at most `CHAIN_LINKS_MAX` links away.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::accreditation::{Accreditation, CredentialKind, OutOfScope, Scope};
-use super::{AttributeEntry, Ended, Entity, IssuerType, attribute, attribute_at, issuer};
+use super::{AttributeEntry, Ended, Entity, IssuerType, attribute, attribute_at, issuer, memory};
 use crate::did::Did;
 use crate::hash::AttributeId;
 use crate::identity::{self, KeyRefusal, Relationship};
@@ -38,7 +39,7 @@ pub struct Link {
     /// Its end, when one was set (after the time asked for).
     pub ended: Option<Ended>,
     /// The credential.
-    pub accreditation: Accreditation,
+    pub accreditation: Arc<Accreditation>,
 }
 
 /// A chain that holds, the issuer's link first.
@@ -236,7 +237,7 @@ fn check_link<R: StateReader>(
         return Ok(Err(ChainRefusal::NotInPlace(id)));
     };
     let refuse = |reason: &str| Ok(Err(ChainRefusal::Credential { attribute: id, reason: reason.to_owned() }));
-    let accreditation = match Accreditation::parse(jwt) {
+    let accreditation = match memory::read(jwt) {
         Ok(accreditation) => accreditation,
         Err(error) => return refuse(&error.0),
     };

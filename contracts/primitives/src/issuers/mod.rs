@@ -14,6 +14,7 @@
 pub mod accreditation;
 pub mod chain;
 pub mod keys;
+pub mod memory;
 
 use serde::{Deserialize, Serialize};
 

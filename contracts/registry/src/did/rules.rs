@@ -6,8 +6,8 @@ use testamur_primitives::codec;
 use testamur_primitives::did::Did;
 use testamur_primitives::identity::changes::{DidChange, NewMethod};
 use testamur_primitives::identity::{self, DidEntry, Grant, Relationship, Service, VerificationMethod};
-use testamur_primitives::issuers::accreditation::{Accreditation, CredentialKind};
-use testamur_primitives::issuers::chain;
+use testamur_primitives::issuers::accreditation::CredentialKind;
+use testamur_primitives::issuers::{chain, memory};
 use testamur_primitives::key::PublicKey;
 use testamur_primitives::limits::{
     CREDENTIAL_CHARS_MAX, DID_CHANGES_MAX, DID_CONTROLLERS_MAX, DID_GRANTS_MAX, DID_METHODS_MAX, DID_SERVICES_MAX,
@@ -216,7 +216,7 @@ pub(super) fn check_authorised<R: StateReader>(
         });
     };
     let refuse = |reason: &str| Err(DidRejection::Authorisation(reason.to_owned()).into());
-    let authorisation = match Accreditation::parse(jwt) {
+    let authorisation = match memory::read(jwt) {
         Ok(authorisation) => authorisation,
         Err(error) => return refuse(&error.0),
     };

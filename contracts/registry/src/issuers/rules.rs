@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{AttributeId, RecordId};
 use testamur_primitives::identity::Relationship;
-use testamur_primitives::issuers::accreditation::{Accreditation, CredentialKind};
+use testamur_primitives::issuers::accreditation::CredentialKind;
 use testamur_primitives::issuers::chain::{TrustChain, trust_chain};
-use testamur_primitives::issuers::{self, AttributeEntry, EndReason, Entity, IssuerType, keys};
+use testamur_primitives::issuers::{self, AttributeEntry, EndReason, Entity, IssuerType, keys, memory};
 use testamur_primitives::limits::{
     CHAIN_LINKS_MAX, ENTITY_IDENTIFIERS_MAX, ENTITY_NAMES_MAX, ISSUER_ATTRIBUTES_MAX, LEGAL_NAME_BYTES_MAX,
 };
@@ -27,7 +27,7 @@ pub(crate) fn check_act(act: &Act) -> Result<(), IssuerRejection> {
         }
         Act::ReserveAttribute { entity, .. } => check_entity(entity),
         Act::FillAttribute { credential, .. } => {
-            Accreditation::parse(credential).map(|_| ()).map_err(|error| IssuerRejection::Credential(error.0))
+            memory::read(credential).map(|_| ()).map_err(|error| IssuerRejection::Credential(error.0))
         }
         _ => Ok(()),
     }
@@ -143,7 +143,7 @@ pub(super) fn check_credential<R: StateReader>(
     jwt: &str,
 ) -> Result<(), ApplyError<R::Error>> {
     let refuse = |reason: &str| Err(IssuerRejection::Credential(reason.to_owned()).into());
-    let credential = Accreditation::parse(jwt).map_err(|error| IssuerRejection::Credential(error.0))?;
+    let credential = memory::read(jwt).map_err(|error| IssuerRejection::Credential(error.0))?;
     let kind = CredentialKind::of_issuer(entry.issuer_type);
     if credential.kind != kind {
         return refuse(&format!("its type must be {}", kind.type_name()));
@@ -168,7 +168,7 @@ pub(super) fn check_credential<R: StateReader>(
         return Err(IssuerRejection::Dates("it is not valid at the block's time").into());
     }
     // Else a subject whose accreditor has narrowed its scopes could go back to the credential that was wider.
-    let current = entry.credential.as_deref().map(Accreditation::parse).transpose();
+    let current = entry.credential.as_deref().map(memory::read).transpose();
     if current.is_ok_and(|current| current.is_some_and(|current| credential.valid_from < current.valid_from)) {
         return Err(IssuerRejection::Dates("it must not begin before the one in place").into());
     }

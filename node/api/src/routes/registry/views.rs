@@ -9,7 +9,7 @@ use testamur_primitives::identity::resolution::{DidDocument, document};
 use testamur_primitives::identity::{DidEntry, Grant, Relationship, VerificationMethod};
 use testamur_primitives::issuers::accreditation::{Accreditation, Scope};
 use testamur_primitives::issuers::chain::{ChainRefusal, Link};
-use testamur_primitives::issuers::{AttributeEntry, Ended, Entity, IssuerType};
+use testamur_primitives::issuers::{AttributeEntry, Ended, Entity, IssuerType, memory};
 use testamur_primitives::key::Jwk;
 use testamur_primitives::schemas::{SchemaEntry, multibase};
 use testamur_primitives::state::evidence::Evidence;
@@ -355,7 +355,7 @@ impl AccreditationView {
             (Some(ChainRefusal::NotInPlace(_)), None) => AccreditationState::Reserved,
             (Some(_), _) => AccreditationState::NotInForce,
         };
-        let read = entry.credential.as_deref().and_then(|credential| Accreditation::parse(credential).ok());
+        let read = entry.credential.as_deref().and_then(|credential| memory::read(credential).ok());
         Self {
             attribute: id.to_string(),
             at: at.0,
@@ -369,7 +369,7 @@ impl AccreditationView {
             root: entry.root.to_string(),
             filled: entry.filled.map(|time| time.0),
             ended: entry.ended.as_ref().map(EndedView::new),
-            terms: read.as_ref().map(TermsView::new),
+            terms: read.as_deref().map(TermsView::new),
             credential: entry.credential.clone(),
             version: entry.seq,
             height: entry.height.0,

@@ -8,9 +8,9 @@ use testamur_client::credentials::JURISDICTIONS;
 use testamur_client::registry::{At, Read, Registry};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::AttributeId;
-use testamur_primitives::issuers::accreditation::{Accreditation, Scope};
+use testamur_primitives::issuers::accreditation::Scope;
 use testamur_primitives::issuers::chain::{ChainRefusal, trust_chain};
-use testamur_primitives::issuers::{self, AttributeEntry};
+use testamur_primitives::issuers::{self, AttributeEntry, memory};
 use testamur_primitives::limits::CHAIN_LINKS_MAX;
 use testamur_primitives::schemas::multibase;
 use testamur_primitives::state::evidence::ProvenState;
@@ -182,7 +182,7 @@ fn weave(into: &mut Vec<Branch>, mut path: Vec<Branch>) {
 
 fn branch(state: &ProvenState, id: AttributeId, entry: &AttributeEntry, asked: &Did, at: At) -> Read<Branch> {
     let chain = trust_chain(state, id, at.resolve(state))?;
-    let credential = entry.credential.as_deref().and_then(|jwt| Accreditation::parse(jwt).ok());
+    let credential = entry.credential.as_deref().and_then(|jwt| memory::read(jwt).ok());
     let (name, explanation) = match &chain {
         Ok(_) => ("in-force".to_owned(), "in force".to_owned()),
         Err(ChainRefusal::NotInPlace(_)) if entry.credential.is_none() => {
@@ -190,7 +190,7 @@ fn branch(state: &ProvenState, id: AttributeId, entry: &AttributeEntry, asked: &
         }
         Err(refusal) => (refusal.code().to_owned(), refusal.to_string()),
     };
-    let unlimited = credential.as_ref().is_some_and(Accreditation::is_unlimited);
+    let unlimited = credential.as_ref().is_some_and(|credential| credential.is_unlimited());
     let scopes = credential.as_ref().map_or_else(Vec::new, |credential| credential.scopes.iter().map(scope).collect());
     Ok(Branch {
         attribute: id,
