@@ -252,10 +252,15 @@ fn stopping_lets_a_running_request_end() {
     let mut upload = connect(node.address);
     let record = node.ledger.public_record("a", [7; 32]);
     let head = format!(
-        "POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\n\r\n",
         record.as_bytes().len()
     );
     upload.write_all(head.as_bytes()).unwrap();
+    // Only when the server says so does it hold the request: a connection that has asked nothing yet is closed.
+    let mut asked = [0; 25];
+    upload.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     upload.write_all(&record.as_bytes()[..10]).unwrap();
     let mut idle = connect(node.address);
     idle.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
