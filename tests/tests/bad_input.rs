@@ -139,7 +139,11 @@ fn requests(node: SocketAddr) {
     };
     let json = ("content-type", "application/json");
     let id = "0".repeat(64);
-    problem("wrong content type", &ask("POST", "/v1/records", &[json], b"{}"), 415, "request.content-type");
+    let text = ("content-type", "text/plain");
+    problem("wrong content type", &ask("POST", "/v1/records", &[text], b"a.b.c"), 415, "request.content-type");
+    problem("JSON without a record", &ask("POST", "/v1/records", &[json], b"{}"), 400, "request.body");
+    let alone = br#"{"record":"a.b.c","attachment":"AA"}"#;
+    problem("an attachment to no record", &ask("POST", "/v1/records", &[json], alone), 400, "record.not-compact-jws");
     problem("no content type", &ask("POST", "/v1/records", &[], b"a.b.c"), 415, "request.content-type");
     let gzip = ("content-encoding", "gzip");
     problem("compressed", &ask("POST", "/v1/records", &[JOSE, gzip], b"a.b.c"), 415, "request.content-encoding");
