@@ -412,15 +412,16 @@ impl Gossip {
         let mut connected: Vec<PeerId> =
             self.peers.iter().filter(|(_, p)| p.connections > 0).map(|(id, _)| *id).collect();
         connected.sort_unstable();
-        for attachment in lacking {
+        // One step for each call, not for each attachment: three attachments would meet the same of three peers for ever.
+        self.turn = self.turn.wrapping_add(1);
+        for (place, attachment) in lacking.iter().enumerate() {
             if connected.is_empty() || self.asked.len() >= ATTACHMENTS_ASKED_MAX {
                 return;
             }
             if self.asked.values().any(|asked| asked == attachment) {
                 continue;
             }
-            self.turn = self.turn.wrapping_add(1);
-            let peer = connected[self.turn % connected.len()];
+            let peer = connected[self.turn.wrapping_add(place) % connected.len()];
             let message = [&[3], attachment.as_bytes().as_slice()].concat();
             let request = self.swarm.behaviour_mut().records.send_request(&peer, message.into());
             self.asked.insert(request, *attachment);
