@@ -35,29 +35,45 @@ fn crates_depend_only_along_the_arrows() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("testamur-primitives", &[][..]),
         ("testamur-registry", &["testamur-primitives"]),
+        ("testamur-credentials", &["testamur-primitives"]),
         ("testamur-store", &["testamur-registry", "testamur-primitives"]),
         ("testamur-consensus", &["testamur-primitives"]),
         ("testamur-api", &["testamur-primitives"]),
-        ("testamur-client", &["testamur-primitives"]),
-        ("testamur-gateway", &["testamur-primitives", "testamur-client", "testamur-api"]),
+        ("testamur-client", &["testamur-primitives", "testamur-credentials"]),
+        ("testamur-paper", &["testamur-primitives", "testamur-credentials"]),
+        ("testamur-registrar", &["testamur-primitives", "testamur-credentials", "testamur-client", "testamur-paper"]),
+        (
+            "testamur-verifier",
+            &["testamur-primitives", "testamur-credentials", "testamur-client", "testamur-paper", "testamur-api"],
+        ),
+        (
+            "testamur-gateway",
+            &["testamur-primitives", "testamur-credentials", "testamur-client", "testamur-api", "testamur-registrar"],
+        ),
         (
             "testamur",
             &[
                 "testamur-primitives",
                 "testamur-registry",
+                "testamur-credentials",
                 "testamur-store",
                 "testamur-consensus",
                 "testamur-api",
                 "testamur-client",
                 "testamur-gateway",
+                "testamur-paper",
+                "testamur-registrar",
+                "testamur-verifier",
             ],
         ),
-        ("testamur-tests", &["testamur-registry", "testamur-primitives"]),
+        ("testamur-tests", &["testamur-registry", "testamur-credentials", "testamur-paper", "testamur-primitives"]),
     ]);
     // Below the arrows: what must not even be linked, whatever needs it.
     let banned: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("testamur-primitives", &["tokio", "rand", "getrandom", "rocksdb", "libp2p", "reqwest", "axum"][..]),
         ("testamur-registry", &["tokio", "rand", "getrandom", "rocksdb", "libp2p", "reqwest", "axum"]),
+        ("testamur-credentials", &["tokio", "rand", "getrandom", "rocksdb", "libp2p", "reqwest", "axum"]),
+        ("testamur-paper", &["tokio", "rand", "getrandom", "rocksdb", "libp2p", "reqwest", "axum"]),
         ("testamur-api", &["rocksdb", "libp2p", "arc-malachitebft-app-channel"]),
         ("testamur-gateway", &["rocksdb", "libp2p", "arc-malachitebft-app-channel"]),
         ("testamur-client", &["rocksdb", "libp2p", "axum", "arc-malachitebft-app-channel"]),

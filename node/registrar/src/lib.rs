@@ -1,0 +1,1 @@
+//! A university's desk: issues, corrects and withdraws diplomas, and keeps what it issued.

@@ -1,0 +1,1 @@
+//! A local HTTP service that verifies diplomas for admissions offices. Nothing is stored.
