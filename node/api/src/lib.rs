@@ -8,18 +8,21 @@
 //! **Absences.** It knows nothing of the database or the consensus engine: it sees [`Reader`], [`Submitter`] and
 //! [`Health`]. It holds no key and never signs. It logs neither addresses nor query strings nor bodies.
 //!
-//! The accept loop in [`server`] and the errors in [`problem`] serve the gateway as well.
+//! The accept loop in [`server`], the errors in [`problem`], [`hosts`] and [`refused`] serve the gateway and the verifier as
+//! well.
 
 mod admin;
 mod answer;
 mod app;
 pub mod health;
+pub mod hosts;
 pub mod ledger;
 pub mod limits;
 mod metrics;
 mod openapi;
 mod page;
 pub mod problem;
+pub mod refused;
 mod registry;
 mod rejections;
 mod request;

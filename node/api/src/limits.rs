@@ -76,3 +76,8 @@ pub const STATE_KEYS_MAX: usize = 32;
 pub const FILTERED_OBJECTS_MAX: u64 = 4_096;
 /// Status lists beside one trust chain: a revocation and a suspension list of two faculties.
 pub const CHAIN_LISTS_MAX: usize = 4;
+/// Bytes of a refused body that are still read, so that a caller in the middle of sending sees the answer and not a broken
+/// connection: more than any JSON body of a service here may have.
+pub const REFUSED_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Time that reading the rest of a refused body may take.
+pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use testamur_api::hosts::Hosts;
 use testamur_api::server::Tls;
 use testamur_client::limits::FINAL_TIMEOUT;
 use testamur_primitives::key::SigningKey;
@@ -81,14 +82,7 @@ impl GatewayConfig {
         if self.allowed_hosts.len() > HOSTS_MAX {
             return Err(ConfigError::Hosts);
         }
-        let is_host = |host: &String| {
-            !host.is_empty()
-                && host.len() <= 260
-                && host.bytes().all(|b| {
-                    b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']')
-                })
-        };
-        match self.allowed_hosts.iter().find(|host| !is_host(host)) {
+        match self.allowed_hosts.iter().find(|host| !Hosts::is_name(host)) {
             Some(host) => Err(ConfigError::Host(host.clone())),
             None => Ok(()),
         }

@@ -22,11 +22,6 @@ pub const FILES_MAX: usize = 1_000;
 pub const MULTIPART_BUFFER_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of headers that a part may have besides: a long file name in percent encoding.
 pub const MULTIPART_PART_BYTES: u64 = 2048;
-/// Bytes of a refused body that are still read, so that a caller in the middle of sending sees the answer and not a
-/// broken connection; more than any JSON body may have.
-pub const DRAIN_BYTES_MAX: usize = 24 * 1024 * 1024;
-/// Time that reading the rest of a refused body may take.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two pieces of a body: a mobile line's pause.
 pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After this grace a body must have come at [`BODY_BYTES_PER_S_MIN`] on average: a byte every 29 s would hold a place

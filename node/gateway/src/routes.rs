@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use testamur_api::problem::{self as http, Problem};
+use testamur_api::refused::drain_refused;
 use testamur_client::author::now;
 use testamur_client::nodes::FinaliseError;
 use testamur_client::notary::{Notary, NotaryError, Pending};
@@ -65,7 +66,7 @@ pub fn router(guard: Arc<Guard>, notary: Arc<Notary>, batcher: Batcher, batch_wi
             GatewayProblem::from(Problem::new(&http::UNKNOWN_ROUTE, "no route has this path: see /docs"))
         })
         .layer(middleware::from_fn_with_state(guard, allow_host_and_site))
-        .layer(middleware::from_fn(upload::answer_refused))
+        .layer(middleware::from_fn(drain_refused))
         // A load balancer knows no host name and has no token; it learns that the process runs, and nothing else.
         .route("/livez", get(async || "alive\n"))
 }

@@ -1,17 +1,15 @@
 //! Bodies of any size become digests, piece by piece; nothing is stored.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use axum::body::{Body, BodyDataStream, HttpBody as _};
+use axum::body::{Body, BodyDataStream};
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use testamur_api::problem::{MEDIA_TYPE, Problem, SLOW_BODY, TOO_LARGE};
@@ -19,11 +17,10 @@ use testamur_api::server::BodyError;
 use testamur_client::digest::Digester;
 use testamur_client::receipt::receipt_name;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::limits::{
-    BODY_BYTES_PER_S_MIN, BODY_GRACE, DRAIN_BYTES_MAX, DRAIN_TIMEOUT, FILES_MAX, MULTIPART_BUFFER_BYTES_MAX,
-    MULTIPART_PART_BYTES as PART_HEADER_BYTES,
+    BODY_BYTES_PER_S_MIN, BODY_GRACE, FILES_MAX, MULTIPART_BUFFER_BYTES_MAX, MULTIPART_PART_BYTES as PART_HEADER_BYTES,
 };
 use crate::problem::{EMPTY_DOCUMENT, GatewayProblem, MULTIPART, TOO_MANY_FILES};
 
@@ -137,48 +134,6 @@ async fn digest_multipart(request: Request, algorithm: DigestAlgorithm) -> Resul
         upload.receipt_name = name.take();
     }
     Ok(upload)
-}
-
-/// Lets a caller whose request is refused read the answer.
-///
-/// Most clients send their whole body before they read. A connection that is closed before that shows them "connection
-/// reset" in place of the reason, so a bounded rest of the body is read first. Who sent `Expect: 100-continue` waits for
-/// the answer and has sent nothing.
-pub async fn answer_refused(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    let body = Arc::new(Mutex::new(body.into_data_stream()));
-    let lent = Body::from_stream(LentBody(Arc::clone(&body)));
-    let response = next.run(Request::from_parts(parts, lent)).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
-        let mut rest = LentBody(body);
-        let mut bytes = 0;
-        let drain = async {
-            while let Some(Ok(piece)) = rest.next().await {
-                bytes += piece.len();
-                if bytes > DRAIN_BYTES_MAX {
-                    break;
-                }
-            }
-        };
-        // Best effort: the answer is the same when the caller is too slow for it.
-        let _ = timeout(DRAIN_TIMEOUT, drain).await;
-    }
-    response
-}
-
-/// A body that the handler reads and that is taken back afterwards.
-struct LentBody(Arc<Mutex<BodyDataStream>>);
-
-impl Stream for LentBody {
-    type Item = Result<Bytes, axum::Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // Nobody panics while holding the lock; were it so, the stream is valid between any two polls.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(cx)
-    }
 }
 
 /// A body that must keep a pace, and of which a multipart reader may not hold back much.
