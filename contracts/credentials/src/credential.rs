@@ -70,6 +70,8 @@ pub struct Credential {
     pub types: BTreeSet<String>,
     /// The schemas it says to follow, by their ids on the ledger.
     pub schemas: Vec<SchemaId>,
+    /// The subject's id as it stands there; also when it is nobody's.
+    pub subject_id: Option<String>,
     /// What it attests, as far as it is disclosed: members of the subject without `id`.
     pub subject: Map<String, Value>,
     /// Fields that the holder has kept to himself.

@@ -15,6 +15,7 @@
 pub mod content;
 pub mod credential;
 pub mod format;
+pub mod json;
 pub mod jws;
 pub mod ledger;
 pub mod limits;
@@ -23,4 +24,5 @@ pub mod package;
 pub mod presentation;
 pub mod print;
 pub mod proofs;
+pub mod refusal;
 pub mod verify;

@@ -12,6 +12,8 @@ pub const LINK_CHARS_MAX: usize = 2_000;
 pub const DISCLOSURES_MAX: usize = 128;
 /// Bytes of a diploma package that is read.
 pub const PACKAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Status lists of a package: an issuer's three for a credential, and room.
+pub const PACKAGE_LISTS_MAX: usize = 8;
 /// Bytes of any file that is looked at.
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes that a status list may inflate to: 2^21 entries of 8 bits.
@@ -20,3 +22,17 @@ pub const LIST_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const STATUS_AGE_S: u64 = 24 * 3600;
 /// How far a verifier's clock may be behind the ledger's.
 pub const CLOCK_SKEW_S: u64 = 300;
+/// Files attached to a print: a credential in each format, the receipt, and room.
+pub const ATTACHMENTS_MAX: usize = 16;
+/// Bytes of an attached file: a package is the largest.
+pub const ATTACHMENT_BYTES_MAX: usize = PACKAGE_BYTES_MAX;
+/// Earlier entries of an accreditation that are looked through for one that allowed more: renewals of thirty years.
+pub const ACCREDITATION_ENTRIES_MAX: u64 = 32;
+/// Status entries of a credential that are looked at: a revocation and a suspension, and room.
+pub const STATUS_POINTERS_MAX: usize = 8;
+/// Bytes of proven state that a verifier remembers: a thousand issuers' chains, or the fattest evidence a few times.
+pub const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Receipts, answers of the ledger and schemas that a verifier remembers, each.
+pub const MEMORY_ENTRIES_MAX: usize = 1_024;
+/// Status tokens that a verifier remembers as read and verified: a list of a million entries inflates to 2 MiB.
+pub const MEMORY_TOKENS_MAX: usize = 16;
