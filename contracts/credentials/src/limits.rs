@@ -36,3 +36,5 @@ pub const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const MEMORY_ENTRIES_MAX: usize = 1_024;
 /// Status tokens that a verifier remembers as read and verified: a list of a million entries inflates to 2 MiB.
 pub const MEMORY_TOKENS_MAX: usize = 16;
+/// Characters of a status list token that is read: a list of the greatest size that does not compress, encoded twice.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -1,1 +1,33 @@
 //! The printed diploma: writes tagged PDF/A-3 with a QR code, and opens the files that people send.
+//!
+//! **Promises.** [`render`] makes the same bytes of the same job, on any machine and in any year: no clock, no randomness, no
+//! fonts but its own. What cannot be printed as it is (a letter that the fonts lack, a text too long) is an error that names the
+//! field, never a box or a cut text. [`attach`] leaves the print as it is and appends one update (INV-PRINT-1, in
+//! [`testamur_credentials::print`]). [`open`] reads PDFs of any program, ZIPs and plain files within the bounds of [`limits`]:
+//! it answers any bytes with items or an error.
+//!
+//! **Absences.** No network, file system or clock; nothing of what is opened is believed: that is the verifier's work.
+
+mod code;
+mod error;
+mod flow;
+mod job;
+pub mod limits;
+mod logo;
+mod open;
+mod render;
+mod sheet;
+mod type_setting;
+mod words;
+
+pub use error::{OpenError, PaperError};
+pub use job::{Issuer, PrintJob, Text};
+pub use open::{Item, Opened, open};
+pub use render::render;
+pub use testamur_credentials::print::{Attachment, Print, PrintDigest, PrintError, Relationship, split};
+
+/// The print with the files attached: the whole PDF.
+pub fn attach(print: &[u8], files: &[Attachment]) -> Result<Vec<u8>, PrintError> {
+    let update = testamur_credentials::print::update(print, files)?;
+    Ok([print, &update].concat())
+}

@@ -1,0 +1,29 @@
+//! Bounds of what is printed and of what is opened, each with its reason.
+
+/// Bytes of a logo: what keeps a PDF of 200 kB possible.
+pub const LOGO_BYTES_MAX: usize = 100 * 1024;
+/// Width and height of a logo in pixels: 600 dpi at the 40 mm it is printed at, and a bound on what inflating it takes.
+pub const LOGO_PIXELS_MAX: u32 = 1_024;
+/// Characters of one text on the page: a thesis's title of three lines is 300.
+pub const TEXT_CHARS_MAX: usize = 1_000;
+/// Languages of one text.
+pub const LANGUAGES_MAX: usize = 8;
+/// Entries of a short list: languages of instruction, classes of dangerous goods.
+pub const LIST_ENTRIES_MAX: usize = 32;
+/// Rows of a transcript: eight years of twenty courses, twice.
+pub const ACTIVITIES_MAX: usize = 320;
+/// Pages of a print: the first, and the transcript's.
+pub const PAGES_MAX: usize = 24;
+
+/// Entries of a ZIP that are opened: a graduation of 1,000 with its receipts.
+pub const ZIP_ENTRIES_MAX: usize = 2_000;
+/// Bytes that all entries of a ZIP may inflate to.
+pub const ZIP_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// How often larger than its packed form an entry may be: base64 and JSON pack 20 times at most, zeros 1,000 times.
+pub const ZIP_RATIO_MAX: u64 = 100;
+/// Objects of a PDF that are looked at: a scanned book of 500 pages has 5,000.
+pub const PDF_OBJECTS_MAX: usize = 100_000;
+/// Bytes that one stream of a PDF may inflate to while it is loaded: object and cross-reference streams.
+pub const PDF_STREAM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Attached files of a PDF that are looked at.
+pub const PDF_FILES_MAX: usize = 64;
