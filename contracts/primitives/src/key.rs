@@ -133,29 +133,25 @@ impl PublicKey {
 
     /// Verifies a JWS signature; `alg` is fixed by the key's type and curve.
     pub fn verify(&self, alg: JwsAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
-        match (self, alg) {
-            (Self::Ed25519(key), JwsAlgorithm::EdDSA | JwsAlgorithm::Ed25519) => {
-                let signature = signature.try_into().map_err(|_| KeyError::BadSignature)?;
-                verify_ed25519(key, message, signature)
+        self.ready()?.verify(alg, message, signature)
+    }
+
+    /// The key with its point decoded, for whoever verifies many signatures with it.
+    pub fn ready(&self) -> Result<ReadyKey, KeyError> {
+        Ok(ReadyKey(match self {
+            Self::Ed25519(key) => Ready::Ed25519(ed25519_point(key)?),
+            Self::P256(key) => {
+                let point = p256::PublicKey::from_sec1_bytes(key).map_err(|_| KeyError::BadPublicKey)?;
+                Ready::P256(point.to_sec1_point(false).as_bytes().into())
             }
-            (Self::P256(key), JwsAlgorithm::ES256) => {
-                let point =
-                    p256::PublicKey::from_sec1_bytes(key).map_err(|_| KeyError::BadPublicKey)?.to_sec1_point(false);
-                verify_ring(&ring::signature::ECDSA_P256_SHA256_FIXED, point.as_bytes(), message, signature)
+            Self::P384(key) => {
+                let point = p384::PublicKey::from_sec1_bytes(key.as_slice()).map_err(|_| KeyError::BadPublicKey)?;
+                Ready::P384(point.to_sec1_point(false).as_bytes().into())
             }
-            (Self::P384(key), JwsAlgorithm::ES384) => {
-                let point = p384::PublicKey::from_sec1_bytes(key.as_slice())
-                    .map_err(|_| KeyError::BadPublicKey)?
-                    .to_sec1_point(false);
-                verify_ring(&ring::signature::ECDSA_P384_SHA384_FIXED, point.as_bytes(), message, signature)
-            }
-            (Self::Secp256k1(key), JwsAlgorithm::ES256K) => {
-                let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| KeyError::BadPublicKey)?;
-                let signature = k256::ecdsa::Signature::from_slice(signature).map_err(|_| KeyError::BadSignature)?;
-                key.verify(message, &signature.normalize_s()).map_err(|_| KeyError::BadSignature)
-            }
-            _ => Err(KeyError::WrongAlgorithm),
-        }
+            Self::Secp256k1(key) => Ready::Secp256k1(
+                k256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| KeyError::BadPublicKey)?,
+            ),
+        }))
     }
 
     /// The key as a JWK.
@@ -203,6 +199,44 @@ impl PublicKey {
             ("EC", "P-384") => Self::p384(&point(48)?),
             ("EC", "secp256k1") => Self::secp256k1(&point(32)?),
             _ => Err(KeyError::BadPublicKey),
+        }
+    }
+}
+
+/// A public key with its point decoded: decoding costs a good part of what verifying does.
+#[derive(Debug, Clone)]
+pub struct ReadyKey(Ready);
+
+#[derive(Debug, Clone)]
+enum Ready {
+    Ed25519(ed25519_dalek::VerifyingKey),
+    /// SEC1, not compressed, as ring wants it.
+    P256(Box<[u8]>),
+    /// Likewise.
+    P384(Box<[u8]>),
+    Secp256k1(k256::ecdsa::VerifyingKey),
+}
+
+impl ReadyKey {
+    /// As [`PublicKey::verify`].
+    pub fn verify(&self, alg: JwsAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+        match (&self.0, alg) {
+            (Ready::Ed25519(key), JwsAlgorithm::EdDSA | JwsAlgorithm::Ed25519) => {
+                let signature: &[u8; 64] = signature.try_into().map_err(|_| KeyError::BadSignature)?;
+                let signature = ed25519_dalek::Signature::from_bytes(signature);
+                key.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
+            }
+            (Ready::P256(point), JwsAlgorithm::ES256) => {
+                verify_ring(&ring::signature::ECDSA_P256_SHA256_FIXED, point, message, signature)
+            }
+            (Ready::P384(point), JwsAlgorithm::ES384) => {
+                verify_ring(&ring::signature::ECDSA_P384_SHA384_FIXED, point, message, signature)
+            }
+            (Ready::Secp256k1(key), JwsAlgorithm::ES256K) => {
+                let signature = k256::ecdsa::Signature::from_slice(signature).map_err(|_| KeyError::BadSignature)?;
+                key.verify(message, &signature.normalize_s()).map_err(|_| KeyError::BadSignature)
+            }
+            _ => Err(KeyError::WrongAlgorithm),
         }
     }
 }
