@@ -1,6 +1,6 @@
 //! Diplomas and other credentials: built, signed, read and verified.
 //!
-//! **Promises.** [`verify::verify`] says *valid* only of a credential that nobody altered, whose issuer was accredited for it
+//! **Promises.** [`verify::Verifier`] says *valid* only of a credential that nobody altered, whose issuer was accredited for it
 //! when the ledger witnessed it, and that was not withdrawn as of a state proven to be fresh: each of that from proofs under the
 //! trust file, none from the credential or from whoever delivered it. What could not be known is *cannot tell*, never *valid*.
 //!
@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! content ──▶ format::* (build) ──▶ signature ──▶ Credential text ──▶ anchor: SHA-256 of its signing input, salted, on the ledger
-//! file ──▶ presentation::read ──▶ Credential + receipt + proofs ──▶ verify::verify(trust file, now) ──▶ Report: 8 steps, a verdict
+//! file ──▶ presentation::read ──▶ Credential + receipt + proofs ──▶ verify::Verifier(trust file, now) ──▶ Report: 8 steps, a verdict
 //! ```
 
 pub mod content;
@@ -25,4 +25,5 @@ pub mod presentation;
 pub mod print;
 pub mod proofs;
 pub mod refusal;
+pub mod status;
 pub mod verify;

@@ -80,7 +80,7 @@ reasons! {
         "The content does not follow the schema that the credential names."
         "Ask the issuer for a correct one.";
     ReadableSchemaUnknown "readable.schema-unknown" Readable Unknown
-        "The schema that the credential names is not on the ledger."
+        "The schema that the credential names is not on the ledger, or could not be looked up."
         "Ask the issuer which schema it follows.";
     SignatureOk "signature.ok" Signature Passed
         "Nothing was altered since it was signed."
@@ -102,7 +102,7 @@ reasons! {
         "Connect to the ledger, or ask for a diploma package.";
     SignatureForeignPrint "signature.foreign-print" Signature Failed
         "The credential inside is genuine; this PDF is not the issuer's."
-        "Do not rely on what is printed. Ask for the original PDF, or rely on the credential's own fields only.";
+        "Do not rely on what is printed. Ask for the original PDF, or check the attached credential by itself.";
     SignaturePrintNotBound "signature.print-not-bound" Signature Unknown
         "The credential inside does not vouch for the page around it."
         "Rely on the credential's own fields only, or ask for the issuer's PDF.";
@@ -244,6 +244,9 @@ reasons! {
     AnchorUnconfirmed "anchor.unconfirmed" Anchor Unknown
         "The receipt's witnesses are no longer in office."
         "Refresh the receipt, or ask the issuer for a newer package.";
+    AnchorIncomplete "anchor.incomplete" Anchor Unknown
+        "The receipt lacks the part that shows this credential."
+        "Ask the issuer for the receipt that belongs to it.";
     AnchorOtherAuthor "anchor.other-author" Anchor Failed
         "The receipt that came with it was not made by the issuer."
         "Do not rely on it. Ask for the original.";
@@ -265,6 +268,12 @@ reasons! {
     HolderBound "holder.bound" Holder Passed
         "It was issued to the key of a wallet."
         "Ask the holder to show it from that wallet.";
+    HolderKey "holder.key" Holder Failed
+        "The holder's key that it names is no key."
+        "Ask the issuer for a correct one.";
+    HolderProof "holder.proof" Holder Failed
+        "The holder's proof that came with it does not hold."
+        "Ask the holder to show it again, from the wallet that it was issued to.";
     HolderUnbound "holder.unbound" Holder Passed
         "It is bound to no wallet."
         "Compare name and birth date with an identity document.";

@@ -1,5 +1,7 @@
 //! What a verification says.
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use testamur_primitives::units::UnixTime;
@@ -70,7 +72,7 @@ pub enum Outcome {
     Failed,
     /// What is needed to decide it is missing.
     Unknown,
-    /// It does not apply to this credential, or an earlier failure ended the verification.
+    /// An earlier failure ended the verification.
     NotChecked,
 }
 
@@ -81,10 +83,12 @@ pub struct StepReport {
     pub step: StepName,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why; also says what was good, where there are several ways.
+    /// Why; also says what was good, where there are several ways. Of a step that was not looked at: the reason that ended the
+    /// verification.
     pub reason: Reason,
-    /// What it rests on: plain JSON, for people and machines.
-    pub evidence: Value,
+    /// What it rests on: plain JSON, for people and machines. Thousands of reports may share it.
+    #[serde(serialize_with = "shared")]
+    pub evidence: Arc<Value>,
 }
 
 /// What a verification says of a credential.
@@ -106,9 +110,47 @@ pub struct Report {
     pub format: Option<Format>,
     /// All eight steps, in order.
     pub steps: Vec<StepReport>,
-    /// What it attests. Empty after a failure of step 1 or 2: nothing of an altered credential is shown.
+    /// What it attests. Empty unless the signature was checked and is good: nothing is shown of what anybody may have written.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub subject: Map<String, Value>,
+}
+
+impl Report {
+    /// The report of eight steps that were looked at. `about`: the time that the answer is about, `as_of`: that of the state.
+    pub(super) fn conclude(steps: Vec<StepReport>, about: UnixTime, as_of: Option<UnixTime>) -> Self {
+        let (verdict, reason) = verdict(&steps);
+        Self { v: 1, verdict, reason, at: about, as_of, format: None, steps, subject: Map::new() }
+    }
+
+    /// A step of it.
+    pub fn step(&self, name: StepName) -> &StepReport {
+        &self.steps[name.number() - 1]
+    }
+}
+
+/// The answer that eight steps make, and the reason that decides it.
+///
+/// # Panics
+/// When the steps are not the eight, in order.
+pub fn verdict(steps: &[StepReport]) -> (Verdict, Reason) {
+    assert!(steps.iter().map(|step| step.step).eq(StepName::ALL), "a report has all eight steps, in order");
+    let first = |outcome| steps.iter().find(|step| step.outcome == outcome);
+    if let Some(failed) = first(Outcome::Failed) {
+        return (Verdict::NotValid, failed.reason);
+    }
+    if let Some(unknown) = first(Outcome::Unknown).or(first(Outcome::NotChecked)) {
+        // Without the issuer's key nothing can be said of the signature: why there is none is the issuer's step to say.
+        let issuer = &steps[StepName::Issuer.number() - 1];
+        let says_why = unknown.reason == Reason::SignatureNoProof && issuer.outcome == Outcome::Unknown;
+        return (Verdict::CannotTell, if says_why { issuer.reason } else { unknown.reason });
+    }
+    // INV-VERIFY-1: valid only if every step was looked at and passed.
+    assert!(steps.iter().all(|step| step.outcome == Outcome::Passed), "INV-VERIFY-1");
+    (Verdict::Valid, Reason::Valid)
+}
+
+fn shared<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().serialize(serializer)
 }
 
 impl Serialize for Reason {

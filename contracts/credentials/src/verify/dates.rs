@@ -1,0 +1,34 @@
+//! Step 7: the credential's own dates. They say when it may be relied upon, and prove nothing of when it was issued.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use testamur_primitives::units::UnixTime;
+use time::macros::format_description;
+use time::{Date, Duration};
+
+use super::{Found, Reason};
+use crate::credential::Credential;
+use crate::limits::CLOCK_SKEW_S;
+
+pub(super) fn check(credential: &Credential, about: UnixTime) -> Found {
+    let (from, until) = (credential.valid_from, credential.valid_until);
+    let expiry = credential.subject.get("expiryDate").and_then(Value::as_str).and_then(day_after);
+    // Whichever end comes first: the document's, or the day that its content names.
+    let end = until.into_iter().chain(expiry).min();
+    let evidence = Arc::new(json!({ "from": from, "until": end }));
+    let reason = match (from, end) {
+        (Some(from), Some(end)) if end <= from => Reason::DatesInverted,
+        (_, Some(end)) if end <= about => Reason::DatesExpired,
+        (Some(from), _) if from.0 > about.0.saturating_add(CLOCK_SKEW_S) => Reason::DatesNotYetValid,
+        _ => Reason::DatesOk,
+    };
+    (reason, evidence)
+}
+
+/// The first second after a day, `YYYY-MM-DD`, anywhere on Earth: the day ends last at UTC−12.
+fn day_after(day: &str) -> Option<UnixTime> {
+    let day = Date::parse(day, format_description!("[year]-[month]-[day]")).ok()?;
+    let end = day.midnight().assume_utc() + Duration::days(1) + Duration::hours(12);
+    u64::try_from(end.unix_timestamp()).ok().map(UnixTime)
+}
