@@ -410,7 +410,7 @@ fn a_development_network_is_a_small_living_world() {
         "{shown}"
     );
     let below = run(&["trust", "show", world["ministry"].as_str().expect("a DID")]);
-    assert_eq!(below.matches("└─ TI").count() + below.matches("├─ TI").count(), 2, "{below}");
+    assert_eq!(below.matches("└─ TI").count() + below.matches("├─ TI").count(), 3, "{below}");
     assert!(below.contains("Πολυτεχνείο"), "{below}");
     run(&["did", "show", world["city"].as_str().expect("a DID")]);
     let began = Instant::now();

@@ -1,5 +1,6 @@
 //! The small world of a development network: a ministry as Root TAO, an accreditation agency, two universities of which
-//! one may issue certificates of short courses only, a city that notarises, a schema of diplomas, status lists.
+//! one may issue micro-credentials only, an authority that certifies drivers, a city that notarises, two schemas, status
+//! lists.
 //!
 //! Everything is done as users do it, by records; every step looks at the ledger first. So it is seeded once, and goes on
 //! at the next start where it was broken off.
@@ -32,6 +33,10 @@ use crate::output::Output;
 
 /// `genesis/world.json`: who lives in the world.
 const TEMPLATE: &str = include_str!("../../../../../genesis/world.json");
+/// The ministry's schema of diplomas and micro-credentials.
+const DIPLOMA_SCHEMA: &str = include_str!("../../../../../genesis/schemas/diploma.json");
+/// Its schema of the certificates of those who drive dangerous goods.
+const DRIVER_SCHEMA: &str = include_str!("../../../../../genesis/schemas/dangerous-goods.json");
 /// Years of the accreditations in it.
 const YEARS: u64 = 10;
 
@@ -43,17 +48,33 @@ struct Template {
     university: Entity,
     polytechnic: Entity,
     city: Entity,
-    degree: String,
-    short_course: String,
-    jurisdictions: Jurisdictions,
-    schema: serde_json::Value,
+    authority: Entity,
+    scopes: Scopes,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Jurisdictions {
-    university: String,
-    polytechnic: String,
+struct Scopes {
+    university: Granted,
+    polytechnic: Granted,
+    authority: Granted,
+}
+
+/// What somebody is accredited for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Granted {
+    types: Vec<String>,
+    jurisdiction: String,
+}
+
+impl Granted {
+    /// As options of an accreditation for a schema.
+    fn options(&self, schema: SchemaId) -> ScopeOptions {
+        let types = specific_types(self.types.iter().map(String::as_str));
+        let scope = vec![Scope { schema, types, jurisdictions: Default::default() }];
+        ScopeOptions { scope, jurisdiction: vec![self.jurisdiction.clone()] }
+    }
 }
 
 /// What DIR/world/world.json says when the world is whole.
@@ -64,14 +85,18 @@ pub(super) struct World {
     pub(super) ministry: Did,
     /// The TAO.
     pub(super) agency: Did,
-    /// A trusted issuer, for degrees and short courses.
+    /// A trusted issuer, for degrees and micro-credentials.
     pub(super) university: Did,
-    /// A trusted issuer, for short courses only.
+    /// A trusted issuer, for micro-credentials only.
     pub(super) polytechnic: Did,
+    /// A trusted issuer of drivers' certificates, accredited by the ministry itself.
+    pub(super) authority: Did,
     /// An author that no accreditation has, admitted by governance.
     pub(super) city: Did,
     /// The schema of diplomas.
     pub(super) schema: SchemaId,
+    /// The schema of drivers' certificates.
+    pub(super) driver_schema: SchemaId,
 }
 
 /// Bytes of world.json.
@@ -108,30 +133,27 @@ pub(super) async fn seed(
 
     let ministry = seeding.desk("ministry", &template.ministry).await?;
     root(&ministry, &template.ministry, Some(seeding.operator_key()), teller).await?;
-    let body = canonical(&template.schema.to_string())
-        .map_err(|e| CommandError::failed("dev.world", format!("genesis/world.json: {e}"), ""))?;
-    let schema = publish(&ministry, body, None).await?.hex;
+    let schema = seeding.schema(&ministry, "diploma", DIPLOMA_SCHEMA).await?;
+    let driver_schema = seeding.schema(&ministry, "dangerous-goods", DRIVER_SCHEMA).await?;
 
-    let jurisdictions = &template.jurisdictions;
-    let scope = |types: &[&String], places: &[&String]| {
-        let types = specific_types(types.iter().map(|text| text.as_str()));
-        let scope = vec![Scope { schema, types, jurisdictions: Default::default() }];
-        ScopeOptions { scope, jurisdiction: places.iter().map(|place| (*place).clone()).collect() }
-    };
-    let both = [&template.degree, &template.short_course];
+    let Scopes { university: degrees, polytechnic: courses, authority: drivers } = &template.scopes;
     let agency = seeding.desk("agency", &template.agency).await?;
-    let whole = scope(&both, &[&jurisdictions.university, &jurisdictions.polytechnic]);
+    let mut whole = degrees.options(schema);
+    whole.jurisdiction.push(courses.jurisdiction.clone());
     seeding.accredit(&agency, &template.agency, IssuerType::Tao, &ministry, &whole).await?;
 
     let university = seeding.desk("university", &template.university).await?;
-    let degrees = scope(&both, &[&jurisdictions.university]);
-    seeding.accredit(&university, &template.university, IssuerType::Ti, &agency, &degrees).await?;
+    seeding.accredit(&university, &template.university, IssuerType::Ti, &agency, &degrees.options(schema)).await?;
     first_list(&university, teller).await?;
 
     let polytechnic = seeding.desk("polytechnic", &template.polytechnic).await?;
-    let courses = scope(&[&template.short_course], &[&jurisdictions.polytechnic]);
-    seeding.accredit(&polytechnic, &template.polytechnic, IssuerType::Ti, &agency, &courses).await?;
+    seeding.accredit(&polytechnic, &template.polytechnic, IssuerType::Ti, &agency, &courses.options(schema)).await?;
     first_list(&polytechnic, teller).await?;
+
+    let authority = seeding.desk("authority", &template.authority).await?;
+    let drivers = drivers.options(driver_schema);
+    seeding.accredit(&authority, &template.authority, IssuerType::Ti, &ministry, &drivers).await?;
+    first_list(&authority, teller).await?;
 
     let city = seeding.desk("city", &template.city).await?;
     seeding.admit(&city).await?;
@@ -142,8 +164,10 @@ pub(super) async fn seed(
         agency: did(&agency),
         university: did(&university),
         polytechnic: did(&polytechnic),
+        authority: did(&authority),
         city: did(&city),
         schema,
+        driver_schema,
     };
     let text = serde_json::to_string_pretty(&world).expect("a world is JSON");
     files::replace(&World::path(dir), text.as_bytes(), 0o644)?;
@@ -171,6 +195,13 @@ impl Seeding<'_> {
 
     fn operator_key(&self) -> PathBuf {
         self.dir.join("operator-0/operator.key")
+    }
+
+    /// Publishes one of the ministry's schemas.
+    async fn schema(&self, ministry: &Desk, name: &str, text: &str) -> Result<SchemaId, CommandError> {
+        let body = canonical(text)
+            .map_err(|e| CommandError::failed("dev.world", format!("genesis/schemas/{name}.json: {e}"), ""))?;
+        Ok(publish(ministry, body, None).await?.hex)
     }
 
     async fn accredit(
@@ -212,10 +243,11 @@ mod tests {
     #[test]
     fn the_template_of_the_world_is_one_that_the_ledger_takes() {
         let template: Template = serde_json::from_str(TEMPLATE).unwrap();
-        canonical(&template.schema.to_string()).unwrap();
-        for entity in
-            [&template.ministry, &template.agency, &template.university, &template.polytechnic, &template.city]
-        {
+        for schema in [DIPLOMA_SCHEMA, DRIVER_SCHEMA] {
+            canonical(schema).unwrap();
+        }
+        let Template { ministry, agency, university, polytechnic, city, authority, .. } = &template;
+        for entity in [ministry, agency, university, polytechnic, city, authority] {
             assert!(entity.names.len() >= 2 && entity.country.len() == 2);
         }
     }
