@@ -25,6 +25,7 @@ pub mod batch;
 pub mod credentials;
 pub mod cut;
 pub mod digest;
+pub mod diplomas;
 pub mod error;
 pub mod gateway;
 pub mod limits;

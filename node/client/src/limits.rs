@@ -52,3 +52,7 @@ pub const STATE_KEYS_PER_REQUEST: usize = 32;
 /// How often a read starts again because a block was decided while its keys were gathered: a busy ledger decides some
 /// blocks a second, and a read takes some milliseconds.
 pub const GATHER_RESTARTS_MAX: usize = 20;
+/// Answers that are remembered while proofs are gathered for one batch: issuers, by kind of credential.
+pub const GATHERED_ANSWERS_MAX: usize = 256;
+/// Status lists that are remembered meanwhile: at most 256 KiB each.
+pub const GATHERED_LISTS_MAX: usize = 96;
