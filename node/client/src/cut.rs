@@ -68,6 +68,11 @@ impl Cut {
         Ok(Self { ledger, act, facts })
     }
 
+    /// The ledger's part, without any opening: what all receipts of the record share.
+    pub fn ledger(&self) -> &Receipt {
+        &self.ledger
+    }
+
     /// What the receipt states: record, block, time, witnesses.
     pub fn facts(&self) -> &Facts {
         &self.facts

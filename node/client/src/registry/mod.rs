@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use testamur_primitives::codec::sha256;
 use testamur_primitives::did::Did;
-use testamur_primitives::hash::{AttachmentHash, AttributeId, SchemaId};
+use testamur_primitives::hash::{AttachmentHash, AttributeId, RecordId, SchemaId};
 use testamur_primitives::header::Header;
 use testamur_primitives::identity::{self, AdmissionEntry, DidEntry};
 use testamur_primitives::issuers::accreditation::Scope;
@@ -318,6 +318,14 @@ impl Registry {
         let (id, clock) = (record.id(), now().unwrap_or_default());
         let accept = |receipt| Cut::new(receipt, id, &self.trust, clock);
         let cut = self.nodes.finalise_with(record, attachment, within, accept).await?;
+        self.saw(cut.facts().height);
+        Ok(cut)
+    }
+
+    /// Looks for a record that was submitted earlier; its receipt has verified.
+    pub async fn find(&self, record: RecordId, within: Duration) -> Result<Cut, FinaliseError> {
+        let clock = now().unwrap_or_default();
+        let cut = self.nodes.find(record, within, |receipt| Cut::new(receipt, record, &self.trust, clock)).await?;
         self.saw(cut.facts().height);
         Ok(cut)
     }
