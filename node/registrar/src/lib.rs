@@ -1,1 +1,20 @@
-//! A university's desk: issues, corrects and withdraws diplomas, and keeps what it issued.
+//! A university's desk: it issues, corrects and withdraws diplomas, and keeps what it issued.
+//!
+//! **Promises.** An award is issued once: the archive knows it by its id in the university's books before anything is signed, and
+//! a job that was broken off anywhere goes on where it stood, with the credentials and the one record that it had signed. What
+//! was issued is delivered again byte for byte. Nothing personal stands readable in the archive, and none goes to the ledger:
+//! what goes there is one salted root a job.
+//!
+//! **Absences.** No printing, no command line, no HTTP: commands and the gateway use it alike. No clock of the ledger's: when a
+//! diploma was issued, its anchor's block says.
+
+pub mod job;
+pub mod ledger;
+pub mod limits;
+pub mod lists;
+pub mod office;
+pub mod store;
+
+pub use job::{Edition, Finished, Options};
+pub use ledger::{Final, Ledger};
+pub use office::{Office, OfficeError, Progress, Settings};
