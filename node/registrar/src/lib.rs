@@ -8,11 +8,13 @@
 //! **Absences.** No printing, no command line, no HTTP: commands and the gateway use it alike. No clock of the ledger's: when a
 //! diploma was issued, its anchor's block says.
 
+pub mod changes;
 pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod lists;
 pub mod office;
+pub mod staff;
 pub mod store;
 
 pub use job::{Edition, Finished, Options};
