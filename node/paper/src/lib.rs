@@ -6,8 +6,11 @@
 //! [`testamur_credentials::print`]). [`open`] reads PDFs of any program, ZIPs and plain files within the bounds of [`limits`]:
 //! it answers any bytes with items or an error.
 //!
+//! [`check`] goes on from there: what was opened is read and verified, with the proofs that came along.
+//!
 //! **Absences.** No network, file system or clock; nothing of what is opened is believed: that is the verifier's work.
 
+pub mod check;
 mod code;
 mod error;
 mod flow;
@@ -22,7 +25,7 @@ mod words;
 
 pub use error::{OpenError, PaperError};
 pub use job::{Issuer, PrintJob, Text};
-pub use open::{Item, Opened, open};
+pub use open::{COMPACT_NAME, Item, Opened, compact_of, open};
 pub use render::render;
 pub use testamur_credentials::print::{Attachment, Print, PrintDigest, PrintError, Relationship, split};
 

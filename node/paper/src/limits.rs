@@ -21,9 +21,15 @@ pub const ZIP_ENTRIES_MAX: usize = 2_000;
 pub const ZIP_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// How often larger than its packed form an entry may be: base64 and JSON pack 20 times at most, zeros 1,000 times.
 pub const ZIP_RATIO_MAX: u64 = 100;
+/// Characters of an entry's name that are shown.
+pub const ZIP_NAME_CHARS_MAX: usize = 200;
 /// Objects of a PDF that are looked at: a scanned book of 500 pages has 5,000.
-pub const PDF_OBJECTS_MAX: usize = 100_000;
-/// Bytes that one stream of a PDF may inflate to while it is loaded: object and cross-reference streams.
-pub const PDF_STREAM_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const PDF_OBJECTS_MAX: usize = 200_000;
+/// Values (numbers, names, lists …) in all of a PDF's objects: a tagged book of 1,000 pages has two million; each takes 100 bytes.
+pub const PDF_VALUES_MAX: usize = 3_000_000;
+/// Bytes that all object streams and attached files of a PDF may inflate to together.
+pub const PDF_INFLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Nesting of a PDF's values: structure elements and outlines nest by references, which count anew.
+pub const PDF_DEPTH_MAX: usize = 32;
 /// Attached files of a PDF that are looked at.
 pub const PDF_FILES_MAX: usize = 64;
