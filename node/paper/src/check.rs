@@ -9,7 +9,7 @@ use testamur_credentials::proofs::Proofs;
 use testamur_credentials::refusal::Refusal;
 use testamur_credentials::verify::{Policy, Presented, Reason, Report, Verdict, Verifier};
 use testamur_primitives::hash::GenesisHash;
-use testamur_primitives::receipt::{Receipt, ReceiptError};
+use testamur_primitives::receipt::Receipt;
 use testamur_primitives::trust::TrustFile;
 
 use crate::{OpenError, open};
@@ -19,28 +19,22 @@ use crate::{OpenError, open};
 pub struct Found {
     /// Where in a container it was; none when the file is the credential.
     pub name: Option<String>,
-    /// The credential with what came inside the same file.
+    /// The credential with what came along, the receipt that lay beside it included.
     pub presented: Result<Presentation, Refusal>,
-    /// The receipt: that of the presentation, or the one that lay beside it.
-    pub receipt: Option<Result<Receipt, ReceiptError>>,
     /// The PDF that it came in.
     pub print: Print,
 }
 
 impl Found {
     fn refused(name: Option<String>, refusal: Refusal) -> Self {
-        Self { name, presented: Err(refusal), receipt: None, print: Print::None }
-    }
-
-    /// The proofs that came with it.
-    pub fn proofs(&self) -> Option<&Proofs> {
-        self.presented.as_ref().ok().map(|presented| &presented.proofs)
+        Self { name, presented: Err(refusal), print: Print::None }
     }
 
     /// The network that what came with it is of, by its own word.
     pub fn network(&self) -> Option<GenesisHash> {
-        let evidence = self.proofs().and_then(|proofs| proofs.evidence.as_ref()).map(|evidence| evidence.network.genesis);
-        let receipt = self.receipt.as_ref().and_then(|receipt| receipt.as_ref().ok());
+        let presented = self.presented.as_ref().ok()?;
+        let evidence = presented.proofs.evidence.as_ref().map(|evidence| evidence.network.genesis);
+        let receipt = presented.receipt.as_ref().and_then(|receipt| receipt.as_ref().ok());
         evidence.or_else(|| receipt.map(|receipt| receipt.network.genesis))
     }
 }
@@ -56,9 +50,12 @@ pub fn find(bytes: &[u8], receipt: Option<&[u8]>) -> Vec<Found> {
     for item in opened.items {
         let name = (!item.name.is_empty()).then_some(item.name);
         let mut presented = presentation::read(&item.bytes);
-        let inside = presented.as_mut().ok().and_then(|presented| presented.receipt.take());
-        let beside = item.receipt.as_deref().or(receipt).map(Receipt::decode);
-        all.push(Found { name, presented, receipt: inside.or(beside), print: item.print });
+        if let Ok(presented) = &mut presented
+            && presented.receipt.is_none()
+        {
+            presented.receipt = item.receipt.as_deref().or(receipt).map(Receipt::decode);
+        }
+        all.push(Found { name, presented, print: item.print });
     }
     all.extend(opened.refused.into_iter().map(|(name, error)| Found::refused(Some(name), refusal_of(&error))));
     if all.is_empty() {
@@ -108,17 +105,15 @@ impl Verifiers {
 
     /// Verifies with the proofs that came along.
     pub fn judge(&self, found: &Found, policy: &Policy) -> Named {
-        self.judge_with(found, found.proofs().unwrap_or(&Proofs::default()), policy)
+        self.named(found, Presented::new(found.presented.as_ref(), &found.print), policy)
     }
 
-    /// Verifies with these proofs.
+    /// Verifies with these proofs in place of those that came along.
     pub fn judge_with(&self, found: &Found, proofs: &Proofs, policy: &Policy) -> Named {
-        let presented = Presented {
-            credential: found.presented.as_ref().map(|presented| &presented.credential),
-            receipt: found.receipt.as_ref().map(Result::as_ref),
-            proofs,
-            print: &found.print,
-        };
+        self.named(found, Presented::new(found.presented.as_ref(), &found.print).with_proofs(proofs), policy)
+    }
+
+    fn named(&self, found: &Found, presented: Presented<'_>, policy: &Policy) -> Named {
         Named { name: found.name.clone(), report: self.of(found).verify(&presented, policy) }
     }
 }
@@ -151,8 +146,8 @@ impl Answer {
     /// # Panics
     /// Without reports: every file has at least one, if only that it could not be read.
     pub fn new(reports: Vec<Named>) -> Self {
-        let (verdict, reason) =
-            worst(reports.iter().map(|named| (named.report.verdict, named.report.reason))).expect("a file has a report");
+        let (verdict, reason) = worst(reports.iter().map(|named| (named.report.verdict, named.report.reason)))
+            .expect("a file has a report");
         Self { verdict, reason, reports }
     }
 }
