@@ -94,6 +94,7 @@ fn compile(body: &str, undisclosed: bool) -> Option<Validator> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex())
+        .should_validate_formats(true)
         .offline()
         .build(&schema)
         .ok()

@@ -285,3 +285,58 @@ impl Reason {
         Self::ALL.iter().copied().find(|reason| reason.code() == code)
     }
 }
+
+/// The table of all reasons in Markdown, as `FORMATS.md` has it.
+pub fn table() -> String {
+    let mut table =
+        String::from("| code | step | makes of it | in words | what next |\n| --- | --- | --- | --- | --- |\n");
+    for reason in Reason::ALL {
+        let (step, outcome) = match (reason, reason.outcome()) {
+            (Reason::Valid, _) => ("–".to_owned(), "valid"),
+            (_, Outcome::Passed) => (reason.step().number().to_string(), "passed"),
+            (_, Outcome::Failed) => (reason.step().number().to_string(), "failed"),
+            (_, Outcome::Unknown) => (reason.step().number().to_string(), "unknown"),
+            (_, Outcome::NotChecked) => unreachable!("no reason of its own leaves a step unchecked"),
+        };
+        let row = format!("| `{}` | {step} | {outcome} | {} | {} |\n", reason.code(), reason.sentence(), reason.next());
+        table.push_str(&row);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_found_again_and_belong_to_their_steps() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+            let step = reason.code().split_once('.').map_or("valid", |(step, _)| step);
+            let name = serde_json::to_value(reason.step()).unwrap();
+            assert!(*reason == Reason::Valid || name == step, "{} belongs to {name}", reason.code());
+            let good = reason.outcome() == Outcome::Passed;
+            assert!(good || !reason.next().is_empty(), "{}: whoever reads it wants to know what to do", reason.code());
+            assert!(reason.sentence().ends_with('.'), "{}", reason.code());
+        }
+        assert_eq!(Reason::from_code("valid.not"), None);
+    }
+
+    #[test]
+    fn every_step_can_end_in_every_way_that_matters() {
+        for step in StepName::ALL {
+            let with = |outcome| Reason::ALL.iter().any(|r| r.step() == step && r.outcome() == outcome);
+            assert!(with(Outcome::Passed) && with(Outcome::Failed), "{step:?}");
+        }
+    }
+
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../FORMATS.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, rest) =
+            text.split_once("<!-- reasons: written by `verify::reason::table` -->\n").expect("the first marker");
+        let (found, _) = rest.split_once("<!-- end of reasons -->").expect("the second marker");
+        assert_eq!(found.trim(), table().trim(), "put this between the markers:\n{}", table());
+    }
+}
