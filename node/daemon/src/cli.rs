@@ -32,6 +32,9 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Check a document and its receipt, offline, against an installed trust file
     Verify(commands::verify::Verify),
+    /// Diplomas: verify, pack, share
+    #[command(subcommand)]
+    Diploma(commands::diploma::Diploma),
     /// Install, list and remove networks (their trust files)
     #[command(subcommand)]
     Network(commands::network::Network),
@@ -69,6 +72,9 @@ pub(crate) enum Command {
     /// Run an author's gateway, or make tokens for its callers
     #[cfg(feature = "node")]
     Gateway(commands::gateway::Gateway),
+    /// Verify diplomas for the programs of an office, by HTTP on this machine
+    #[cfg(feature = "node")]
+    Verifier(commands::verifier::Verifier),
     /// Derive a stopped node's ledger from genesis again, and say what is wrong
     #[cfg(feature = "node")]
     Check(commands::check::Check),
@@ -99,6 +105,7 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
         match self {
             Self::Verify(command) => command.run(output),
+            Self::Diploma(command) => command.run(output),
             Self::Network(command) => command.run(output),
             Self::Receipt(command) => command.run(output),
             #[cfg(feature = "node")]
@@ -119,6 +126,8 @@ impl Command {
             Self::Run(command) => command.run(),
             #[cfg(feature = "node")]
             Self::Gateway(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Verifier(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Check(command) => command.run(output),
             #[cfg(feature = "node")]

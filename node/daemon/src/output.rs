@@ -1,6 +1,5 @@
 //! What a command prints: text for people on a terminal, one JSON document with `--json`, errors to stderr.
 
-#[cfg(feature = "node")]
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 
@@ -61,7 +60,6 @@ impl Output {
     }
 
     /// A line about progress; never with `--json` or `--quiet`.
-    #[cfg(feature = "node")]
     pub(crate) fn line(&self, text: impl Display) {
         if !self.json && !self.quiet {
             print(&text.to_string());
@@ -109,7 +107,8 @@ impl Output {
 pub(crate) fn harmless(text: &str) -> String {
     let steers = |c: char| {
         (c.is_control() && c != '\n')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
+            || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
     };
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -13,7 +13,7 @@ use crate::exit::CommandError;
 /// tells every failed dial and every lost connection, several lines a second while a peer is away (`/readyz` names who
 /// is away); its actors complain when the node's own code restarts the engine to begin voting.
 const FILTER: &str = "warn,testamur=info,testamur_store=info,testamur_consensus=info,testamur_api=info,\
-                      testamur_gateway=info,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
+                      testamur_gateway=info,testamur_verifier=info,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
                       arc_malachitebft_engine::node=error,arc_malachitebft_engine::util::ticker=off";
 
 /// Starts the log on stderr. RUST_LOG goes before the configuration.

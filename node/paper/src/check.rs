@@ -78,6 +78,8 @@ fn refusal_of(error: &OpenError) -> Refusal {
 pub struct Verifiers {
     /// At least one; the first is asked where nothing says which network it is about.
     all: Vec<Verifier>,
+    /// The trust file of each.
+    trusted: Vec<Arc<TrustFile>>,
 }
 
 impl Verifiers {
@@ -86,14 +88,19 @@ impl Verifiers {
     /// # Panics
     /// Without any: nobody would be trusted.
     pub fn new(trusted: impl IntoIterator<Item = Arc<TrustFile>>) -> Self {
-        let all: Vec<_> = trusted.into_iter().map(Verifier::new).collect();
-        assert!(!all.is_empty(), "a verification needs a trust file");
-        Self { all }
+        let trusted: Vec<_> = trusted.into_iter().collect();
+        assert!(!trusted.is_empty(), "a verification needs a trust file");
+        Self { all: trusted.iter().map(|trust| Verifier::new(Arc::clone(trust))).collect(), trusted }
     }
 
     /// All, in order of preference.
     pub fn all(&self) -> &[Verifier] {
         &self.all
+    }
+
+    /// The trust file of each, in the same order.
+    pub fn trusted(&self) -> &[Arc<TrustFile>] {
+        &self.trusted
     }
 
     /// The one to ask about something.

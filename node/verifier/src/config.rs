@@ -51,7 +51,8 @@ impl VerifierConfig {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         // INV-VERIFIER-1: who can reach it from elsewhere needs a token.
-        if !self.listen.ip().is_loopback() && !(self.allow_remote && self.token.is_some()) {
+        let may_be_reached = self.allow_remote && self.token.is_some();
+        if !self.listen.ip().is_loopback() && !may_be_reached {
             return Err(ConfigError::Remote(self.listen));
         }
         if self.allowed_hosts.len() > HOSTS_MAX {

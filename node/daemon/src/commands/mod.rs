@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod dev;
 #[cfg(feature = "node")]
 pub(crate) mod did;
+pub(crate) mod diploma;
 #[cfg(feature = "node")]
 pub(crate) mod gateway;
 #[cfg(feature = "node")]
@@ -31,4 +32,6 @@ pub(crate) mod schema;
 pub(crate) mod status;
 #[cfg(feature = "node")]
 pub(crate) mod trust;
+#[cfg(feature = "node")]
+pub(crate) mod verifier;
 pub(crate) mod verify;
