@@ -225,7 +225,8 @@ mod tests {
         for good in ["anna", "a", "anna.muster", "b-2"] {
             assert_eq!(good.parse::<PersonName>().unwrap().as_str(), good);
         }
-        for bad in ["", "Anna", "anna ", "аnna", "-a", ".a", "1a", "a_b", "a/b", &"a".repeat(PERSON_NAME_CHARS_MAX + 1)] {
+        for bad in ["", "Anna", "anna ", "аnna", "-a", ".a", "1a", "a_b", "a/b", &"a".repeat(PERSON_NAME_CHARS_MAX + 1)]
+        {
             assert!(bad.parse::<PersonName>().is_err(), "{bad:?}");
         }
     }

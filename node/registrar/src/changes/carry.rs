@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use testamur_credentials::credential::Format;
-use testamur_credentials::verify::{Reason, Report, Verdict};
+use testamur_credentials::verify::{Reason, Verdict};
 use testamur_primitives::record::Reference;
 use testamur_primitives::status::StatusPurpose;
 use testamur_primitives::units::UnixTime;
 
 use super::limits::PUBLISH_ATTEMPTS_MAX;
 use super::{Action, Answer, ChangeError, ChangeFile, ChangeId, Stage, consent};
-use crate::job::{Edition, Options};
 use crate::lists::family_names;
 use crate::office::{Office, OfficeError, OnProgress};
 use crate::staff::{self, Person};
 use crate::store::{DiplomaKey, State, StoreError};
+use crate::{Edition, Options};
 
 impl Office {
     /// Carries an approved change out, or goes on with it where it stood: done when this returns.
@@ -35,7 +35,7 @@ impl Office {
                 Stage::Replacing { job } => {
                     self.finish(&job, progress).await?;
                     // Here both editions are in force. INV-CHANGE-2: from now on the old one's withdrawal will come about.
-                    self.advance(file, Stage::Publishing)?
+                    self.advance_change(file, Stage::Publishing)?
                 }
                 Stage::Publishing => {
                     self.publish_bits(&file).await?;
@@ -58,9 +58,9 @@ impl Office {
         Ok(told)
     }
 
-    fn advance(&self, mut file: ChangeFile, stage: Stage) -> Result<ChangeFile, ChangeError> {
+    fn advance_change(&self, mut file: ChangeFile, stage: Stage) -> Result<ChangeFile, ChangeError> {
         file.stage = stage;
-        self.keep(&file)?;
+        self.keep_change(&file)?;
         Ok(file)
     }
 
@@ -90,11 +90,11 @@ impl Office {
                         self.prepare(&kind, drafts, &options, Edition::Next, progress).await?
                     }
                 };
-                self.advance(file, Stage::Replacing { job })
+                self.advance_change(file, Stage::Replacing { job })
             }
             Action::Revoke { .. } | Action::Suspend { .. } | Action::Reinstate { .. } => {
                 self.check_standing(&file.change, Some(file.id))?;
-                self.advance(file, Stage::Publishing)
+                self.advance_change(file, Stage::Publishing)
             }
         }
     }
@@ -233,7 +233,7 @@ impl Office {
         let keys: Vec<_> = wanted.iter().map(|(diploma, _)| *diploma).collect();
         let reasons: BTreeMap<_, _> = wanted.into_iter().collect();
         let mut answers = Vec::new();
-        for (diploma, format, report) in self.verify_stub(&keys).await? {
+        for (diploma, format, report) in self.verify(&keys).await? {
             let expected = reasons.get(&diploma).copied().unwrap_or(Reason::Valid);
             if report.reason != expected {
                 let id = self.award_of(&diploma)?.id;
@@ -248,12 +248,12 @@ impl Office {
         }
         file.answers = answers;
         let time = self.now()?;
-        self.advance(file, Stage::Done { time })
+        self.advance_change(file, Stage::Done { time })
     }
 }
 
 /// The kind of the job that makes a change's corrected editions: one change, one job.
-fn job_kind(id: ChangeId) -> String {
+pub(super) fn job_kind(id: ChangeId) -> String {
     format!("correct-{id}")
 }
 
@@ -268,11 +268,5 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Valid => "valid",
         Verdict::NotValid => "not-valid",
         Verdict::CannotTell => "cannot-tell",
-    }
-}
-
-impl Office {
-    async fn verify_stub(&self, _keys: &[DiplomaKey]) -> Result<Vec<(DiplomaKey, Format, Report)>, OfficeError> {
-        Ok(Vec::new())
     }
 }

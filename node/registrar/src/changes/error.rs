@@ -160,7 +160,9 @@ impl ChangeError {
             Self::TooMany(_) => "make several changes of it",
             Self::Twice(_) => "name each award once",
             Self::TooManyOpen => "approve or withdraw some first: `testamur diploma changes list`",
-            Self::NotIssued(_) => "`testamur diploma list` shows what was issued; new awards go to `testamur diploma issue`",
+            Self::NotIssued(_) => {
+                "`testamur diploma list` shows what was issued; new awards go to `testamur diploma issue`"
+            }
             Self::AmbiguousAward(_) => "name it as REGISTRAR-ID/AWARD-ID",
             Self::State { state: State::Suspended, .. } => "reinstate it first: `testamur diploma reinstate`",
             Self::State { .. } => "`testamur diploma show ID` tells how it stands",
@@ -174,8 +176,12 @@ impl ChangeError {
             Self::NotApproved => "another person runs `testamur diploma approve CHANGE --by NAME`",
             Self::Approved | Self::Begun => "`testamur diploma changes show CHANGE` tells how far it is",
             Self::Withdrawn => "propose it again",
-            Self::Unexpected { .. } => "verify it by hand (`testamur diploma verify`), then `testamur diploma changes resume`",
-            Self::Moving(_) => "is another desk at work with the same key? Then try again: `testamur diploma changes resume`",
+            Self::Unexpected { .. } => {
+                "verify it by hand (`testamur diploma verify`), then `testamur diploma changes resume`"
+            }
+            Self::Moving(_) => {
+                "is another desk at work with the same key? Then try again: `testamur diploma changes resume`"
+            }
             Self::NoList(_) => "ask the nodes' operators: a list that was published does not go away",
             Self::Random => "",
         }

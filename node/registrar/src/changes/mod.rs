@@ -34,7 +34,7 @@ use testamur_credentials::credential::Format;
 use testamur_primitives::record::Bytes;
 use testamur_primitives::units::UnixTime;
 
-use crate::office::Office;
+use crate::office::{Office, OfficeError};
 use crate::staff::{self, Person, PersonName, Staff};
 use crate::store::{Award, DiplomaKey, Draft, JobId, State, StoreError};
 pub use change::{Action, Change, ChangeId, Correction, ReinstateReason, RevokeReason, SuspendReason};
@@ -150,16 +150,27 @@ impl Office {
             return Err(ChangeError::NotApproved);
         }
         let person = Person { name: name.clone(), key, since: now, left: None };
-        self.store.write(|commit| commit.put(staff::KIND, name.as_str(), &person)).map_err(|error: StoreError| error.into())
+        self.store
+            .write(|commit| commit.put(staff::KIND, name.as_str(), &person))
+            .map_err(|error: StoreError| error.into())
     }
 
     /// Begins a change: the text that the proposer then consents to. Nothing is kept yet.
-    pub fn draw_up(&self, action: Action, now: UnixTime) -> Result<Change, ChangeError> {
+    ///
+    /// Corrections are checked against their schemas and the accreditation here, before two persons spend their time on them.
+    pub async fn draw_up(&self, action: Action, now: UnixTime) -> Result<Change, ChangeError> {
         self.staff()?.require_two()?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ChangeError::Random)?;
         let change = Change::new(self.ledger.network(), self.did.clone(), nonce, now, action)?;
         self.check_standing(&change, None)?;
+        if let Action::Correct { corrections } = &change.action {
+            let bench = self.bench(corrections.iter().map(|correction| correction.draft.scope())).await?;
+            for Correction { draft, .. } in corrections {
+                let told = |reason| OfficeError::Draft(format!("{}: {reason}", draft.award));
+                bench.check(draft).map_err(told)?;
+            }
+        }
         Ok(change)
     }
 
@@ -176,7 +187,7 @@ impl Office {
         }
         self.check_standing(&change, Some(id))?;
         let file = ChangeFile { id, change, proposal, approval: None, stage: Stage::Proposed, answers: Vec::new() };
-        self.keep(&file)?;
+        self.keep_change(&file)?;
         Ok(file)
     }
 
@@ -192,21 +203,23 @@ impl Office {
         self.check_standing(&file.change, Some(id))?;
         file.approval = Some(approval);
         file.stage = Stage::Approved;
-        self.keep(&file)?;
+        self.keep_change(&file)?;
         Ok(file)
     }
 
-    /// Gives a proposal up. Any person of the desk may; what is approved is carried out.
+    /// Gives a change up of which nothing was begun. Any person of the desk may.
     pub fn withdraw(&self, id: ChangeId, person: &PersonName, now: UnixTime) -> Result<ChangeFile, ChangeError> {
         self.staff()?.present(person)?;
         let mut file = self.change(id)?;
         match file.stage {
             Stage::Proposed => {}
+            // Approved, and it could not be begun: for instance because the accreditation has ended since.
+            Stage::Approved if self.unfinished(&carry::job_kind(id))?.is_empty() => {}
             Stage::Withdrawn { .. } => return Err(ChangeError::Withdrawn),
             _ => return Err(ChangeError::Begun),
         }
         file.stage = Stage::Withdrawn { person: person.clone(), time: now };
-        self.keep(&file)?;
+        self.keep_change(&file)?;
         Ok(file)
     }
 
@@ -248,8 +261,10 @@ impl Office {
         testamur_client::author::now().is_some_and(|now| now >= file.change.expires)
     }
 
-    pub(crate) fn keep(&self, file: &ChangeFile) -> Result<(), ChangeError> {
-        self.store.write(|commit| commit.put(KIND, &file.id.to_string(), file)).map_err(|error: StoreError| error.into())
+    pub(crate) fn keep_change(&self, file: &ChangeFile) -> Result<(), ChangeError> {
+        self.store
+            .write(|commit| commit.put(KIND, &file.id.to_string(), file))
+            .map_err(|error: StoreError| error.into())
     }
 
     /// The award of a diploma of a change.
@@ -341,3 +356,6 @@ fn check_correction(award: &Award, diploma: &DiplomaKey, draft: &Draft) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

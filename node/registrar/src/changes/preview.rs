@@ -68,6 +68,8 @@ pub fn differences(before: Option<&Draft>, after: &Draft) -> Vec<Difference> {
     other("(holder)", before.and_then(holder), holder(after));
     let until = |draft: &Draft| draft.valid_until.map(|time| Value::from(time.0));
     other("(valid until)", before.and_then(until), until(after));
+    let page = |draft: &Draft| serde_json::to_value(&draft.page).ok();
+    other("(page)", before.and_then(page), page(after));
     found
 }
 
@@ -98,13 +100,16 @@ mod tests {
             holder: None,
             valid_until: None,
             stem: "M1-A1".into(),
+            page: Default::default(),
         }
     }
 
     #[test]
     fn every_changed_field_is_told_and_no_other() {
-        let before = draft(json!({"familyName": "Müller", "ects": "180", "grade": {"value": "1.3", "scale": []}, "a": [1]}));
-        let mut after = draft(json!({"familyName": "Meyer", "grade": {"value": "1.0", "scale": []}, "a": [1], "new": "x"}));
+        let before =
+            draft(json!({"familyName": "Müller", "ects": "180", "grade": {"value": "1.3", "scale": []}, "a": [1]}));
+        let mut after =
+            draft(json!({"familyName": "Meyer", "grade": {"value": "1.0", "scale": []}, "a": [1], "new": "x"}));
         after.types.insert("EqfLevel6".into());
         let found = differences(Some(&before), &after);
         let told: Vec<_> = found.iter().map(|d| (d.field.as_str(), d.before.is_some(), d.after.is_some())).collect();
