@@ -137,22 +137,25 @@ pub(super) fn status(claims: &Map<String, Value>) -> Result<Vec<StatusPointer>, 
     }])
 }
 
-/// The holder: a DID, or the key of `cnf`.
+/// The holder: a DID, or the key of `cnf`. Where both are there, the key is what a wallet proves; a did:key names the same key.
 fn holder(sub: Option<&str>, cnf: Option<&Value>) -> Result<Holder, Refusal> {
     let did = |text: &str| text.split('#').next().and_then(|did| did.parse::<Did>().ok());
-    if let Some(did) = sub.and_then(did) {
-        return Ok(Holder::Did(did));
-    }
-    let Some(cnf) = cnf else { return Ok(Holder::Unbound) };
-    if let Some(did) = cnf.get("kid").and_then(Value::as_str).and_then(did) {
-        return Ok(Holder::Did(did));
-    }
-    let Some(jwk) = cnf.get("jwk") else { return Ok(Holder::Unbound) };
+    let subject = sub.and_then(did);
+    let Some(jwk) = cnf.and_then(|cnf| cnf.get("jwk")) else {
+        let of_kid = || cnf.and_then(|cnf| cnf.get("kid")).and_then(Value::as_str).and_then(did);
+        return Ok(subject.or_else(of_kid).map_or(Holder::Unbound, Holder::Did));
+    };
     // A key of a wallet may say more of itself (`kid`, `use`); what names it is these.
     let member = |name| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
-    let key = (|| Some(Jwk { crv: member("crv")?, kty: member("kty")?, x: member("x")?, y: member("y") }))();
-    let key = key.filter(|key| PublicKey::from_jwk(key).is_ok());
-    key.map(Holder::Key).ok_or_else(|| Refusal::malformed("cnf.jwk is no key of a known kind"))
+    let jwk = (|| Some(Jwk { crv: member("crv")?, kty: member("kty")?, x: member("x")?, y: member("y") }))();
+    let bad = || Refusal::malformed("cnf.jwk is no key of a known kind");
+    let jwk = jwk.ok_or_else(bad)?;
+    let key = PublicKey::from_jwk(&jwk).map_err(|_| bad())?;
+    match subject.filter(Did::is_key) {
+        None => Ok(Holder::Key(jwk)),
+        Some(did) if did.to_key().is_ok_and(|named| named == key) => Ok(Holder::Did(did)),
+        Some(_) => Err(Refusal::malformed("sub and cnf name two keys")),
+    }
 }
 
 /// Why fields cannot be chosen.
