@@ -1,11 +1,17 @@
 //! What an office needs of the ledger: one seam, so that tests can break it at every place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use testamur_client::author::now;
+use testamur_client::diplomas::Gatherer;
 use testamur_client::limits::FINAL_TIMEOUT;
 use testamur_client::nodes::FinaliseError;
 use testamur_client::registry::{At, ChainOf, Registry, RegistryError};
+use testamur_credentials::credential::Credential;
+use testamur_credentials::print::Print;
+use testamur_credentials::verify::{Policy, Presented, Report, Verifier};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{GenesisHash, RecordId, SchemaId};
 use testamur_primitives::identity::DidEntry;
@@ -16,6 +22,8 @@ use testamur_primitives::record::{Record, Reference};
 use testamur_primitives::schemas::SchemaEntry;
 use testamur_primitives::status::StatusEntry;
 use testamur_primitives::units::UnixTime;
+
+use crate::work::in_parallel;
 
 /// A record that is final: its receipt, verified, without any opening.
 #[derive(Debug, Clone)]
@@ -58,6 +66,20 @@ pub trait Ledger: Send + Sync {
 
     /// The bits of a version.
     async fn status_bits(&self, entry: &StatusEntry) -> Result<Vec<u8>, RegistryError>;
+
+    /// What a verifier says of credentials, by what the ledger says now: one report each, in order.
+    async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError>;
+}
+
+/// A credential as its holder hands it to a verifier.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// The credential.
+    pub credential: Credential,
+    /// Its anchor's receipt.
+    pub receipt: Option<Receipt>,
+    /// The PDF that it is in.
+    pub print: Print,
 }
 
 /// How long a record that may be there is looked for.
@@ -106,5 +128,28 @@ impl Ledger for Registry {
 
     async fn status_bits(&self, entry: &StatusEntry) -> Result<Vec<u8>, RegistryError> {
         Self::status_bits(self, entry).await
+    }
+
+    async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError> {
+        let gatherer = Gatherer::default();
+        let mut proofs = Vec::with_capacity(handed.len());
+        for one in handed {
+            proofs.push(gatherer.gather(self, &one.credential, one.receipt.as_ref(), None).await?);
+        }
+        let verifier = Verifier::new(Arc::new(self.trust().clone()));
+        let policy = Policy::now(now().unwrap_or_default());
+        let places: Vec<usize> = (0..handed.len()).collect();
+        Ok(in_parallel(0, &places, |place| {
+            let (one, proofs) = (&handed[*place], &proofs[*place]);
+            let presented = Presented {
+                credential: Ok(&one.credential),
+                text: None,
+                receipt: one.receipt.as_ref().map(Ok),
+                proofs,
+                evidence_error: None,
+                print: &one.print,
+            };
+            verifier.verify(&presented, &policy)
+        }))
     }
 }

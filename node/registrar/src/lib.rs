@@ -9,14 +9,22 @@
 //! diploma was issued, its anchor's block says.
 
 pub mod changes;
+mod confirm;
+#[cfg(test)]
+mod fake;
+pub mod files;
 pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod lists;
 pub mod office;
+mod sign;
 pub mod staff;
 pub mod store;
+mod work;
 
-pub use job::{Edition, Finished, Options};
-pub use ledger::{Final, Ledger};
+pub use files::{Delivery, File};
+pub use job::{Finished, Options};
+pub use ledger::{Final, Handed, Ledger};
 pub use office::{Office, OfficeError, Progress, Settings};
+pub use store::Edition;

@@ -16,9 +16,12 @@ pub const CELL_BYTES_MAX: usize = 16 * 1024;
 pub const FAULTS_SHOWN_MAX: usize = 200;
 /// Bytes that the archive's database keeps in memory.
 pub const STORE_CACHE_BYTES: usize = 32 * 1024 * 1024;
-/// Diplomas that are made between two commits to the archive: what a crash costs at most, and what stands in memory at once
-/// (prints included: 128 × 200 kB).
-pub const CHUNK: usize = 128;
+/// Diplomas that are made between two commits to the archive: what a crash costs at most.
+pub const CHUNK: usize = 512;
+/// Bytes of credentials and prints that are made between two commits: what stands in memory at once.
+pub const CHUNK_BYTES: usize = 12 * 1024 * 1024;
+/// Diplomas that are verified at once: each about 100 KB in memory, with its receipts and reports.
+pub const CHECKED_AT_ONCE: usize = 256;
 /// Entries of a status list of diplomas: the least that hides anybody, and a package with it stays below 96 KiB.
 pub const LIST_ENTRIES: u64 = 131_072;
 /// A list is used until this part of it (in per cent) was given out: what is drawn at random stays random.

@@ -57,6 +57,9 @@ pub enum OfficeError {
     /// What is asked for cannot be issued; says what and why.
     #[error("{0}")]
     Draft(String),
+    /// Drafts that cannot be made into diplomas, each with the reason. Nothing of the job stays.
+    #[error("{} cannot be issued: {}", count(.0), list(.0))]
+    Drafts(Vec<(AwardId, String)>),
     /// The award has a diploma already, of another content.
     #[error("award {0} was issued with other content: an issued diploma is never overwritten")]
     Changed(AwardId),
@@ -100,7 +103,7 @@ impl OfficeError {
             Self::Unsettled { .. } => "diploma.pending",
             Self::Expired(_) => "diploma.expired",
             Self::NotAccredited(_) => "diploma.not-accredited",
-            Self::Draft(_) => "diploma.draft",
+            Self::Draft(_) | Self::Drafts(_) => "diploma.draft",
             Self::Changed(_) => "diploma.changed",
             Self::Unknown(_) => "diploma.unknown",
             Self::NoJob(_) => "diploma.no-job",
@@ -342,6 +345,16 @@ impl Office {
         }
         Ok(all)
     }
+}
+
+fn count(faults: &[(AwardId, String)]) -> String {
+    if faults.len() == 1 { "1 diploma".into() } else { format!("{} diplomas", faults.len()) }
+}
+
+fn list(faults: &[(AwardId, String)]) -> String {
+    let shown: Vec<_> = faults.iter().take(10).map(|(award, fault)| format!("{award}: {fault}")).collect();
+    let more = if faults.len() > shown.len() { "; …" } else { "" };
+    format!("{}{more}", shown.join("; "))
 }
 
 fn unsigned(error: RecordError) -> OfficeError {

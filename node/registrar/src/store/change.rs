@@ -4,15 +4,14 @@ use redb::{ReadableTable as _, Table};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use testamur_credentials::credential::Format;
-use testamur_primitives::commitment::Opening;
-use testamur_primitives::hash::RecordId;
+use testamur_primitives::hash::{RecordId, TreeHash};
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::{Bytes, Record, Reference};
 
 use super::seal::Keys;
 use super::{
-    Award, AwardKey, DiplomaKey, Draft, Family, Named, Pending, StoreError, StoredText, alias_place, award_place,
-    copy_place, digest_place, diploma_place, document_place, family_place, from_json, io, record_place, to_json,
+    Award, AwardKey, DiplomaKey, Draft, Family, Named, Pending, StoreError, alias_place, award_place, copy_place,
+    digest_place, diploma_place, document_place, family_place, from_json, io, record_place, to_json,
 };
 
 /// A step that is being made.
@@ -82,16 +81,36 @@ impl<'t> Change<'t> {
         self.seal_json(&diploma_place(b'c', diploma), draft)
     }
 
-    /// Keeps a credential, with the salt of its commitment.
+    /// Lets go of an edition that nobody has: of all that was kept of it, and of its award when there is no other.
+    pub(crate) fn drop_edition(&mut self, diploma: &DiplomaKey) -> Result<(), StoreError> {
+        let Some(mut award) = self.award(&diploma.award)? else { return Ok(()) };
+        let Some(place) = award.diplomas.iter().position(|known| known.edition == diploma.edition) else {
+            return Ok(());
+        };
+        let dropped = award.diplomas.remove(place);
+        for (format, copy) in &dropped.copies {
+            self.drop_place(&copy_place(b't', diploma, *format))?;
+            self.drop_place(&digest_place(self.keys, &copy.digest))?;
+        }
+        self.drop_place(&diploma_place(b'c', diploma))?;
+        self.drop_place(&diploma_place(b'p', diploma))?;
+        if !award.diplomas.is_empty() {
+            return self.put_award(&award);
+        }
+        self.drop_place(&award_place(&award.key))?;
+        self.drop_place(&[alias_place(self.keys, &award.id.award), award.key.0.to_vec()].concat())?;
+        Ok(())
+    }
+
+    /// Keeps a credential.
     pub(crate) fn put_text(
         &mut self,
         diploma: &DiplomaKey,
         format: Format,
         digest: &[u8; 32],
         text: &str,
-        salt: [u8; 32],
     ) -> Result<(), StoreError> {
-        self.seal_json(&copy_place(b't', diploma, format), &StoredText { text: text.to_owned(), salt })?;
+        self.seal(&copy_place(b't', diploma, format), text.as_bytes())?;
         self.seal_json(&digest_place(self.keys, digest), &(diploma, format))
     }
 
@@ -100,14 +119,15 @@ impl<'t> Change<'t> {
         self.seal(&diploma_place(b'p', diploma), print)
     }
 
-    /// Keeps a credential's opening.
-    pub(crate) fn put_opening(
-        &mut self,
-        diploma: &DiplomaKey,
-        format: Format,
-        opening: &Opening,
-    ) -> Result<(), StoreError> {
-        self.seal_json(&copy_place(b'o', diploma, format), opening)
+    /// Keeps the leaf hashes of the batch that a record anchors.
+    pub(crate) fn put_leaves(&mut self, record: RecordId, leaves: &[TreeHash]) -> Result<(), StoreError> {
+        let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
+        self.seal(&record_place(b'l', record), &bytes)
+    }
+
+    /// Lets go of the leaf hashes of a batch whose record never came to the ledger.
+    pub(crate) fn drop_leaves(&mut self, record: RecordId) -> Result<bool, StoreError> {
+        self.drop_place(&record_place(b'l', record))
     }
 
     /// Keeps the ledger's part of a batch's receipts.

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use testamur_credentials::credential::Format;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{RecordId, SchemaId};
+use testamur_primitives::issuers::accreditation::Scope;
 use testamur_primitives::record::{Bytes, Reference};
-use testamur_primitives::units::UnixTime;
+use testamur_primitives::units::{Height, UnixTime};
 
 use crate::limits::ID_CHARS_MAX;
 
@@ -136,6 +137,9 @@ pub struct SignedCopy {
     pub digest: [u8; 32],
     /// Its leaf in the job's batch.
     pub leaf: u64,
+    /// What makes its commitment unguessable; without it nobody can show that the ledger holds one.
+    #[serde(with = "hex32")]
+    pub salt: [u8; 32],
 }
 
 /// One edition of an award's diploma.
@@ -158,6 +162,9 @@ pub struct Diploma {
     /// When: the block time of its anchor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued: Option<UnixTime>,
+    /// The record that anchors it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<RecordId>,
     /// Its credentials.
     pub copies: BTreeMap<Format, SignedCopy>,
     /// Whether there is a printed one.
@@ -226,12 +233,37 @@ pub struct Draft {
     pub valid_until: Option<UnixTime>,
     /// What its files are called, without ending.
     pub stem: String,
+    /// What the printed page has besides the content.
+    #[serde(default)]
+    pub page: Page,
+}
+
+/// The words of a printed page that are not content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// The language of its fixed texts; the first language of the title, if none is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Its heading, in place of the usual word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heading: Option<String>,
 }
 
 impl Draft {
-    /// SHA-256 of what is asked for, without what the files are called.
+    /// What the accreditation must allow.
+    pub fn scope(&self) -> Scope {
+        let jurisdiction = self.content.get("jurisdiction").and_then(Value::as_str);
+        Scope {
+            schema: self.schema,
+            types: self.types.clone(),
+            jurisdictions: jurisdiction.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// SHA-256 of what is asked for, without what the files are called and how the page looks.
     pub fn row(&self) -> [u8; 32] {
-        let told = Self { stem: String::new(), ..self.clone() };
+        let told = Self { stem: String::new(), page: Page::default(), ..self.clone() };
         testamur_primitives::codec::sha256(&[b"testamur/row/v1\n", &testamur_primitives::codec::canonical(&told)])
     }
 }
@@ -269,9 +301,30 @@ pub enum Stage {
     Anchored {
         /// The record.
         record: RecordId,
+        /// The time of its block.
+        time: UnixTime,
+        /// Its block.
+        height: Height,
     },
     /// Every diploma was verified and is in force.
-    Done,
+    Done {
+        /// The record.
+        record: RecordId,
+        /// The time of its block.
+        time: UnixTime,
+        /// Its block.
+        height: Height,
+    },
+}
+
+/// Which edition of a diploma a job makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edition {
+    /// The first: refused when the award has one.
+    First,
+    /// The next: refused when the award has none.
+    Next,
 }
 
 /// Diplomas that are issued together.
@@ -284,10 +337,14 @@ pub struct Job {
     pub kind: String,
     /// When it was begun.
     pub begun: UnixTime,
+    /// The key that signs its credentials: when the issuer has another by then, what is not anchored is signed again.
+    pub kid: String,
     /// In which formats.
     pub formats: BTreeSet<Format>,
     /// Whether prints are made.
     pub print: bool,
+    /// Which edition of each award's diploma.
+    pub edition: Edition,
     /// How far it has come.
     pub stage: Stage,
     /// The diplomas, in order.

@@ -12,11 +12,11 @@
 //! place (first byte, then what follows)           value, sealed
 //! a  award                                        Award: its diplomas
 //! c  award, edition                               Draft: what was asked for
-//! t  award, edition, format                       the credential's text and its salt
-//! o  award, edition, format                       the opening: its place in the batch
+//! t  award, edition, format                       the credential's text
 //! p  award, edition                               the print
 //! n  hash of the award's id alone, award          (nothing)
 //! x  hash of a credential's digest                which diploma, which format
+//! l  record                                       the leaf hashes of the batch that it anchors
 //! b  record                                       the ledger's part of a receipt: once for all of a batch
 //! f  hash of a list's name                        Family: which entries were given out
 //! r  record                                       Pending
@@ -35,16 +35,15 @@ use redb::{Database, DatabaseError, ReadableDatabase as _, TableDefinition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use testamur_credentials::credential::Format;
-use testamur_primitives::commitment::Opening;
 use testamur_primitives::did::Did;
-use testamur_primitives::hash::RecordId;
+use testamur_primitives::hash::{RecordId, TreeHash};
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Reference;
 
 pub use change::Change;
 pub use entries::{
-    Award, AwardId, AwardKey, Diploma, DiplomaKey, Draft, Family, IdError, Job, JobId, Pending, SignedCopy, Stage,
-    State,
+    Award, AwardId, AwardKey, Diploma, DiplomaKey, Draft, Edition, Family, IdError, Job, JobId, Page, Pending,
+    SignedCopy, Stage, State,
 };
 pub use seal::ArchiveKey;
 use seal::Keys;
@@ -119,13 +118,6 @@ impl StoreError {
 /// As [`StoreError::Io`], of whatever failed.
 fn io<E: core::fmt::Display>(action: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Io { action, reason: error.to_string() }
-}
-
-/// The text of a credential, and the salt of its commitment until the opening holds it.
-#[derive(Serialize, Deserialize)]
-struct StoredText {
-    text: String,
-    salt: [u8; 32],
 }
 
 /// A document of a kind: its name is inside, since outside it is a hash.
@@ -264,16 +256,8 @@ impl Store {
 
     /// The text of a credential.
     pub fn text(&self, diploma: &DiplomaKey, format: Format) -> Result<Option<String>, StoreError> {
-        Ok(self.stored_text(diploma, format)?.map(|stored| stored.text))
-    }
-
-    /// The salt of a credential's commitment.
-    pub(crate) fn salt(&self, diploma: &DiplomaKey, format: Format) -> Result<Option<[u8; 32]>, StoreError> {
-        Ok(self.stored_text(diploma, format)?.map(|stored| stored.salt))
-    }
-
-    fn stored_text(&self, diploma: &DiplomaKey, format: Format) -> Result<Option<StoredText>, StoreError> {
-        self.read_json(&copy_place(b't', diploma, format))
+        let text = self.read(&copy_place(b't', diploma, format))?;
+        text.map(|bytes| String::from_utf8(bytes).map_err(|_| StoreError::Damaged)).transpose()
     }
 
     /// The print, for the one who has it attached to the credential again.
@@ -281,9 +265,14 @@ impl Store {
         self.read(&diploma_place(b'p', diploma))
     }
 
-    /// The opening of a credential in its batch.
-    pub fn opening(&self, diploma: &DiplomaKey, format: Format) -> Result<Option<Opening>, StoreError> {
-        self.read_json(&copy_place(b'o', diploma, format))
+    /// The leaf hashes of a batch, in order.
+    pub(crate) fn leaves(&self, record: RecordId) -> Result<Option<Vec<TreeHash>>, StoreError> {
+        let Some(bytes) = self.read(&record_place(b'l', record))? else { return Ok(None) };
+        let (leaves, rest) = bytes.as_chunks::<32>();
+        if !rest.is_empty() {
+            return Err(StoreError::Damaged);
+        }
+        Ok(Some(leaves.iter().map(|leaf| TreeHash::from_bytes(*leaf)).collect()))
     }
 
     /// The ledger's part of a batch's receipts.

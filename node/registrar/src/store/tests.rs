@@ -25,6 +25,7 @@ fn award(store: &Store, registrar: &str, award: &str) -> Award {
         row: [3; 32],
         job: JobId("00".into()),
         issued: None,
+        anchor: None,
         copies: BTreeMap::new(),
         print: false,
         stem: "Kalliope".into(),
@@ -44,7 +45,7 @@ fn nothing_personal_is_readable_on_disk() {
         .write(|change| {
             change.begin_award(&award)?;
             change.put("Kalliope-kind", "Kalliope-name", &"Kalliope")?;
-            change.put_text(&award.diploma(1), Format::SdJwt, &[9; 32], "Kalliope", [4; 32])?;
+            change.put_text(&award.diploma(1), Format::SdJwt, &[9; 32], "Kalliope")?;
             change.put_print(&award.diploma(1), b"Kalliope")
         })
         .unwrap();
