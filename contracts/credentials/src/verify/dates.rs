@@ -32,3 +32,17 @@ fn day_after(day: &str) -> Option<UnixTime> {
     let end = day.midnight().assume_utc() + Duration::days(1) + Duration::hours(12);
     u64::try_from(end.unix_timestamp()).ok().map(UnixTime)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_when_it_is_over_everywhere() {
+        assert_eq!(day_after("1970-01-01"), Some(UnixTime((24 + 12) * 3_600)));
+        assert_eq!(day_after("2028-02-29"), Some(UnixTime(1_835_395_200 + 36 * 3_600)));
+        for none in ["2027-02-29", "1.1.2030", "2030-1-1", "", "2030-01-01T00:00:00Z"] {
+            assert_eq!(day_after(none), None, "{none:?}");
+        }
+    }
+}
