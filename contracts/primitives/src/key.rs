@@ -5,12 +5,16 @@
 //! **ECDSA**: fixed-length `r ‖ s`; a high S is legal (half of what OpenSSL makes has one), so records are compared
 //! by id, never by bytes. Wycheproof's vectors decide.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use ed25519_dalek::Signer as _;
 use k256::ecdsa::signature::Verifier as _;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{base64url, from_base64url};
+use crate::limits::VALIDATOR_KEYS_REMEMBERED_MAX;
 
 /// JWS algorithm of a record (RFC 7518 §3.1, RFC 8037, RFC 8812, RFC 9864).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,9 +152,9 @@ impl PublicKey {
                 let point = p384::PublicKey::from_sec1_bytes(key.as_slice()).map_err(|_| KeyError::BadPublicKey)?;
                 Ready::P384(point.to_sec1_point(false).as_bytes().into())
             }
-            Self::Secp256k1(key) => Ready::Secp256k1(
-                k256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| KeyError::BadPublicKey)?,
-            ),
+            Self::Secp256k1(key) => {
+                Ready::Secp256k1(k256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| KeyError::BadPublicKey)?)
+            }
         }))
     }
 
@@ -248,9 +252,28 @@ pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> R
     key.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
 }
 
+/// Keys that were found to lie in the prime-order subgroup.
+static TORSION_FREE: Mutex<BTreeSet<[u8; 32]>> = Mutex::new(BTreeSet::new());
+
 /// Whether an Ed25519 key lies in the prime-order subgroup, as validators' keys must.
+///
+/// A network's keys stand in every receipt and every evidence, and finding this out costs as much as verifying a signature;
+/// so the keys that do are remembered. The answer is a property of the bytes: remembering changes only how long it takes.
 pub fn is_torsion_free(key: &[u8; 32]) -> bool {
-    ed25519_point(key).is_ok_and(|key| key.to_edwards().is_torsion_free())
+    let known = || TORSION_FREE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if known().contains(key) {
+        return true;
+    }
+    // Not under the lock: others read on meanwhile, and what two find out is the same.
+    let is_free = ed25519_point(key).is_ok_and(|key| key.to_edwards().is_torsion_free());
+    if is_free {
+        let mut known = known();
+        if known.len() >= VALIDATOR_KEYS_REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert(*key);
+    }
+    is_free
 }
 
 /// Decodes a canonical point that is not of small order.

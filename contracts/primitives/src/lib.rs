@@ -6,8 +6,8 @@
 //!
 //! **Absences.** No I/O, clock, randomness, async, floats, threads or hash-ordered collections: "now" and
 //! random salts are arguments. The crate knows nothing of databases, networks or the consensus engine.
-//! One thing outlives a call: [`issuers::memory`] remembers credentials that were read and verified, which changes how long
-//! an answer takes and never what it is.
+//! Two things outlive a call: [`issuers::memory`] remembers credentials that were read and verified, [`key::is_torsion_free`]
+//! the validators' keys that it found good, which changes how long an answer takes and never what it is.
 //!
 //! ```
 //! use testamur_primitives::merkle;

@@ -120,3 +120,5 @@ pub const STATUS_HISTORY_DAYS_MAX: u32 = 36_525;
 /// Credentials remembered as read and verified: the upper links of every chain in use, and a block's authorisations from
 /// the pool to the vote; about 5 KB each.
 pub const CREDENTIALS_REMEMBERED_MAX: usize = 4_096;
+/// Validators' keys remembered as good ones: three for each of 64 validators, of twenty networks or epochs.
+pub const VALIDATOR_KEYS_REMEMBERED_MAX: usize = 4_096;
