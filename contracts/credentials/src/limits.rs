@@ -14,6 +14,8 @@ pub const DISCLOSURES_MAX: usize = 128;
 pub const PACKAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Status lists of a package: an issuer's three for a credential, and room.
 pub const PACKAGE_LISTS_MAX: usize = 8;
+/// Bytes of packages' evidence and lists, each, that are remembered as read: a hundred issuers' at a time.
+pub const PACKAGE_MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of any file that is looked at.
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes that a status list may inflate to: 2^21 entries of 8 bits.

@@ -11,8 +11,11 @@
 //! file is. `evidence`, `lists` and `receipt` may be missing. A list is known by the SHA-256 of its bits, which the evidence
 //! has; a list that nothing names is ignored.
 //!
-//! Reading splits the file into its members once and reads each once, since a verifier takes thousands a second: proofs are
-//! checked where they are used, by [`crate::verify`].
+//! Reading splits the file into its members once and reads each once, since a verifier takes thousands a second; evidence and
+//! lists that the last packages had, too, are not read again ([`memory`]). Proofs are checked where they are used, by
+//! [`crate::verify`].
+
+mod memory;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, EVIDENCE_BYTES_MAX};
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::state::evidence::{Evidence, EvidenceError};
 
+use memory::Memory;
+
 use crate::json;
 use crate::limits::{PACKAGE_BYTES_MAX, PACKAGE_LISTS_MAX};
 use crate::presentation::Presentation;
@@ -34,6 +39,9 @@ use crate::refusal::Refusal;
 pub const TYPE: &str = "testamur-diploma-package";
 /// How hard lists are compressed: they are mostly zeros, and the last percent costs most of the time.
 const LEVEL: u8 = 6;
+
+static EVIDENCE: Memory<Arc<Evidence>> = Memory::new();
+static LISTS: Memory<Lists> = Memory::new();
 
 /// What goes into a package. Proofs of elsewhere (`tokens`) do not: they end by themselves.
 #[derive(Debug, Clone)]
@@ -93,22 +101,22 @@ pub fn read(bytes: &[u8]) -> Result<Presentation, Refusal> {
         serde_json::from_slice(credential).map_err(|_| Refusal::malformed("the member credential is not text"))?;
     let mut presentation = Presentation::of_text(&credential)?;
     presentation.receipt = members.get("receipt").map(|receipt| Receipt::decode(receipt));
-    match members.get("evidence").map(|evidence| evidence_of(evidence)).transpose() {
-        Ok(evidence) => presentation.proofs.evidence = evidence.map(Arc::new),
+    match members.get("evidence").map(|evidence| EVIDENCE.read(evidence, evidence_of)).transpose() {
+        Ok(evidence) => presentation.proofs.evidence = evidence,
         Err(error) => presentation.evidence_error = Some(error),
     }
     if let Some(lists) = members.get("lists") {
-        presentation.proofs.lists = lists_of(lists)?;
+        presentation.proofs.lists = LISTS.read(lists, lists_of)?;
     }
     Ok(presentation)
 }
 
-fn evidence_of(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
+fn evidence_of(bytes: &[u8]) -> Result<Arc<Evidence>, EvidenceError> {
     let refuse = |reason: String| EvidenceError::Malformed(CodecError::Json(reason));
     if bytes.len() > EVIDENCE_BYTES_MAX {
         return Err(refuse(format!("{} bytes are too many", bytes.len())));
     }
-    serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))
+    serde_json::from_slice(bytes).map(Arc::new).map_err(|error| refuse(error.to_string()))
 }
 
 fn lists_of(bytes: &[u8]) -> Result<Lists, Refusal> {

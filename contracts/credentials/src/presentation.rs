@@ -40,7 +40,10 @@ pub struct Presentation {
 impl Presentation {
     /// A credential that came by itself.
     pub fn of_text(text: &str) -> Result<Self, Refusal> {
-        let text: String = text.split_ascii_whitespace().collect();
+        let mut text = text.to_owned();
+        if text.contains(|letter: char| letter.is_ascii_whitespace()) {
+            text.retain(|letter| !letter.is_ascii_whitespace());
+        }
         Ok(Self {
             credential: format::parse(&text)?,
             key_binding: sdjwt::key_binding(&text).map(str::to_owned),
