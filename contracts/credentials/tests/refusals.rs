@@ -539,13 +539,21 @@ fn holders_are_read_as_they_were_bound() {
         read.holder
     };
     for (holder, sd_jwt, vcdm2) in [
-        (Holder::Did(did.clone()), Holder::Did(did.clone()), did.clone()),
-        (Holder::Did(jwk_did.clone()), Holder::Did(jwk_did.clone()), jwk_did.clone()),
+        (Holder::Did(did.clone()), Holder::Key(wallet.to_jwk()), did.clone()),
+        (Holder::Did(jwk_did.clone()), Holder::Key(wallet.to_jwk()), jwk_did.clone()),
         (Holder::Key(wallet.to_jwk()), Holder::Key(wallet.to_jwk()), did),
     ] {
         assert_eq!(bound(Format::SdJwt, holder.clone()), sd_jwt);
         assert_eq!(bound(Format::Vcdm2, holder.clone()), Holder::Did(vcdm2));
         assert_eq!(bound(Format::Ebsi, holder), Holder::Did(jwk_did.clone()), "the codec that EBSI's libraries know");
+    }
+    let entity = Did::of_ledger("ebsi", &[3; 16]);
+    for format in [Format::SdJwt, Format::Vcdm2, Format::Ebsi] {
+        assert_eq!(
+            bound(format, Holder::Did(entity.clone())),
+            Holder::Did(entity.clone()),
+            "its keys are on the ledger"
+        );
     }
     let unbound = format::parse(&issue(Format::Ebsi, &draft())).unwrap();
     assert_eq!(unbound.holder, Holder::Unbound);
