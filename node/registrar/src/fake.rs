@@ -10,6 +10,7 @@ use testamur_client::nodes::FinaliseError;
 use testamur_client::registry::RegistryError;
 use testamur_credentials::credential::Credential;
 use testamur_credentials::ledger::pointer;
+use testamur_credentials::proofs::Proofs;
 use testamur_credentials::verify::{Reason, Report, Verdict};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{AttachmentHash, AttributeId, GenesisHash, RecordId, SchemaId};
@@ -33,14 +34,14 @@ const GENESIS: UnixTime = UnixTime(1_700_000_000);
 
 /// How a call is broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Break {
+pub enum Break {
     /// It never reached the ledger.
     Before,
     /// The ledger did it, and the answer was lost.
     After,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     finals: BTreeMap<RecordId, Final>,
     lists: BTreeMap<Reference, Vec<StatusEntry>>,
@@ -53,7 +54,8 @@ struct State {
 }
 
 /// The ledger.
-pub(crate) struct FakeLedger {
+#[derive(Debug)]
+pub struct FakeLedger {
     issuer: Did,
     key: SigningKey,
     state: Mutex<State>,
@@ -61,18 +63,18 @@ pub(crate) struct FakeLedger {
 
 impl FakeLedger {
     /// A ledger on which one issuer is registered and accredited for whatever it asks.
-    pub(crate) fn new(issuer: Did, key: SigningKey) -> Self {
+    pub fn new(issuer: Did, key: SigningKey) -> Self {
         Self { issuer, key, state: Mutex::default() }
     }
 
     /// Lets nothing through from a call on, counted from now.
-    pub(crate) fn break_at(&self, call: usize, how: Break) {
+    pub fn break_at(&self, call: usize, how: Break) {
         let mut state = self.lock();
         state.broken = Some((state.calls + call, how));
     }
 
     /// Lets everything through again; says whether anything was broken off.
-    pub(crate) fn mend(&self) -> bool {
+    pub fn mend(&self) -> bool {
         let mut state = self.lock();
         let met = state.broken.is_some_and(|(call, _)| state.calls > call);
         state.broken = None;
@@ -80,19 +82,19 @@ impl FakeLedger {
     }
 
     /// Every record that became final, in order.
-    pub(crate) fn records(&self) -> Vec<Record> {
+    pub fn records(&self) -> Vec<Record> {
         self.lock().records.clone()
     }
 
     /// Whether an entry of a list is set; none when there is no such list.
-    pub(crate) fn bit(&self, list: &str, entry: u64) -> Option<bool> {
+    pub fn bit(&self, list: &str, entry: u64) -> Option<bool> {
         let state = self.lock();
         let newest = state.lists.get(&list.parse::<Reference>().unwrap())?.last()?;
         BitList::from_bytes(state.bits[&newest.status.sha256].clone(), newest.status.size)?.get(entry)
     }
 
     /// How many versions a list has.
-    pub(crate) fn versions(&self, list: &str) -> usize {
+    pub fn versions(&self, list: &str) -> usize {
         self.lock().lists.get(&list.parse::<Reference>().unwrap()).map_or(0, Vec::len)
     }
 
@@ -301,6 +303,11 @@ impl Ledger for FakeLedger {
     async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError> {
         drop(self.read()?);
         Ok(handed.iter().map(|one| self.report(&one.credential)).collect())
+    }
+
+    async fn proofs(&self, _credential: &Credential, _receipt: Option<&Receipt>) -> Result<Proofs, RegistryError> {
+        drop(self.read()?);
+        Ok(Proofs::NONE)
     }
 }
 

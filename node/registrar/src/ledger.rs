@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use testamur_client::author::now;
-use testamur_client::diplomas::Gatherer;
+use testamur_client::diplomas::{Gatherer, gather};
 use testamur_client::limits::FINAL_TIMEOUT;
 use testamur_client::nodes::FinaliseError;
 use testamur_client::registry::{At, ChainOf, Registry, RegistryError};
 use testamur_credentials::credential::Credential;
 use testamur_credentials::print::Print;
+use testamur_credentials::proofs::Proofs;
 use testamur_credentials::verify::{Policy, Presented, Report, Verifier};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{GenesisHash, RecordId, SchemaId};
@@ -69,6 +70,9 @@ pub trait Ledger: Send + Sync {
 
     /// What a verifier says of credentials, by what the ledger says now: one report each, in order.
     async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError>;
+
+    /// What proves a credential today to somebody without a network.
+    async fn proofs(&self, credential: &Credential, receipt: Option<&Receipt>) -> Result<Proofs, RegistryError>;
 }
 
 /// A credential as its holder hands it to a verifier.
@@ -151,5 +155,9 @@ impl Ledger for Registry {
             };
             verifier.verify(&presented, &policy)
         }))
+    }
+
+    async fn proofs(&self, credential: &Credential, receipt: Option<&Receipt>) -> Result<Proofs, RegistryError> {
+        gather(self, credential, receipt, None).await
     }
 }

@@ -10,20 +10,24 @@
 
 pub mod changes;
 mod confirm;
-#[cfg(test)]
-mod fake;
+#[cfg(any(test, feature = "testing"))]
+pub mod fake;
 pub mod files;
+pub mod folder;
+pub mod import;
+pub mod issue;
 pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod lists;
 pub mod office;
+mod pack;
 mod sign;
 pub mod staff;
 pub mod store;
 mod work;
 
-pub use files::{Delivery, File};
+pub use files::{Delivery, File, format_name};
 pub use job::{Finished, Options};
 pub use ledger::{Final, Handed, Ledger};
 pub use office::{Office, OfficeError, Progress, Settings};

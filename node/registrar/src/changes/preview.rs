@@ -33,7 +33,7 @@ pub struct Preview {
 
 impl Office {
     /// What a change would do, diploma by diploma, in order.
-    pub fn preview(&self, change: &Change) -> Result<Vec<Preview>, ChangeError> {
+    pub fn preview_change(&self, change: &Change) -> Result<Vec<Preview>, ChangeError> {
         let one = |diploma: &DiplomaKey, draft: Option<&Draft>| {
             let award = self.award_of(diploma)?;
             let edition = award.edition(diploma.edition).ok_or_else(|| ChangeError::NotIssued(award.id.to_string()))?;

@@ -416,7 +416,7 @@ async fn thirty_seven_corrections_in_one_go() {
     assert_eq!((corrections.len(), unchanged), (37, 3), "only what differs is corrected");
     let before = desk.ledger.records().len();
     let file = desk.agree(Action::Correct { corrections }).await;
-    let preview = desk.office.preview(&file.change).unwrap();
+    let preview = desk.office.preview_change(&file.change).unwrap();
     assert!(preview.iter().all(|p| p.differences.len() == 1 && p.differences[0].field == "familyName"), "{preview:?}");
     let done = desk.office.carry_out(file.id, &quiet).await.unwrap();
     check_corrected(&desk, &awards);

@@ -280,6 +280,12 @@ impl JobId {
         Ok(Self(hex::encode(bytes)))
     }
 
+    /// From its text, as [`JobId::as_str`] gives it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_one = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
+        is_one.then(|| Self(text.to_owned()))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
