@@ -49,6 +49,12 @@ impl Output {
         self.json
     }
 
+    /// Whether only errors are printed.
+    #[cfg(feature = "node")]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// The result of a command: as JSON, or as the text that `human` makes.
     pub(crate) fn result<T: Serialize>(&self, value: &T, human: impl FnOnce() -> String) {
         if self.json {

@@ -6,6 +6,7 @@
 //! pending/           records that were signed and not seen final: sent again, never signed anew (INV-ENTITY-1)
 //! invitations/       what it answered to those whom it accredits
 //! lists/             which entries of its status lists it has given out
+//! diplomas.redb      what it issued, sealed under keys/archive.key
 //! ```
 //! - INV-ENTITY-1: a record is on disk before it is sent, so that a lost answer never makes a second one.
 //! - INV-ENTITY-2: an index of a status list is given out once: it is on disk before it is printed.
@@ -13,6 +14,7 @@
 pub(crate) mod desk;
 pub(crate) mod exchange;
 pub(crate) mod lists;
+pub(crate) mod office;
 pub(crate) mod options;
 pub(crate) mod pending;
 
@@ -186,17 +188,7 @@ impl Home {
         if let Some(made) = made {
             return Ok(made.clone());
         }
-        let protection = match (&access.passphrase, self.file.insecure_dev) {
-            (Some(passphrase), _) => Protection::Passphrase(passphrase.clone()),
-            (None, true) => Protection::InsecureDev,
-            (None, false) => {
-                return Err(CommandError::failed(
-                    "key.passphrase",
-                    "a passphrase is needed for the new key",
-                    "give --passphrase-file FILE",
-                ));
-            }
-        };
+        let protection = self.protection(access)?;
         let thumbprint = write_key(&self.directory, usage, &protection)?;
         match usage {
             Use::Capability => self.file.next_capability = Some(thumbprint.clone()),
@@ -228,6 +220,43 @@ impl Home {
         };
         let path = self.directory.join(format!("keys/{thumbprint}.key"));
         Ok(Key::read(&path, usage.kind(), &access)?.into_signing())
+    }
+}
+
+impl Home {
+    /// The secret of the archive of what was issued; made with the archive.
+    pub(crate) fn archive_key(&self, access: &Access) -> Result<testamur_registrar::store::ArchiveKey, CommandError> {
+        let path = self.directory.join("keys/archive.key");
+        if !path.exists() {
+            if self.archive().exists() {
+                return Err(CommandError::content(
+                    &path,
+                    "is missing, and there is an archive under it",
+                    "restore it from the backup of this home",
+                ));
+            }
+            Key::generate(KeyKind::Archive)?.write(&path, &self.protection(access)?)?;
+        }
+        let access = Access { insecure_dev: access.insecure_dev || self.file.insecure_dev, ..access.clone() };
+        Ok(testamur_registrar::store::ArchiveKey::from_bytes(Key::read(&path, KeyKind::Archive, &access)?.seed()))
+    }
+
+    /// Where the archive is.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.directory.join("diplomas.redb")
+    }
+
+    /// How new keys of this home are written.
+    fn protection(&self, access: &Access) -> Result<Protection, CommandError> {
+        match (&access.passphrase, self.file.insecure_dev) {
+            (Some(passphrase), _) => Ok(Protection::Passphrase(passphrase.clone())),
+            (None, true) => Ok(Protection::InsecureDev),
+            (None, false) => Err(CommandError::failed(
+                "key.passphrase",
+                "a passphrase is needed for the new key",
+                "give --passphrase-file FILE",
+            )),
+        }
     }
 }
 

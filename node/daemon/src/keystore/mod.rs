@@ -53,6 +53,8 @@ pub(crate) enum KeyKind {
     Capability,
     /// A legal entity's credentials and everyday records
     Assertion,
+    /// What a legal entity keeps of the diplomas that it issued
+    Archive,
 }
 
 impl KeyKind {
@@ -66,13 +68,14 @@ impl KeyKind {
             Self::Author => "author",
             Self::Capability => "capability",
             Self::Assertion => "assertion",
+            Self::Archive => "archive",
         }
     }
 
     /// The curve of its keys, as key files name it.
     fn alg(self) -> &'static str {
         match self {
-            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author => "ed25519",
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive => "ed25519",
             Self::Capability => "secp256k1",
             Self::Assertion => "p256",
         }
@@ -81,7 +84,7 @@ impl KeyKind {
     /// A signing key of its curve; none when the secret is no scalar of it, which chance does once in 2^32 or less.
     fn signing(self, seed: &[u8; 32]) -> Option<SigningKey> {
         match self {
-            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author => Some(SigningKey::ed25519(seed)),
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive => Some(SigningKey::ed25519(seed)),
             Self::Capability => SigningKey::secp256k1(seed).ok(),
             Self::Assertion => SigningKey::p256(seed).ok(),
         }
@@ -90,7 +93,7 @@ impl KeyKind {
     /// A public key of its curve.
     fn public(self, bytes: &[u8]) -> Result<PublicKey, KeyError> {
         match self {
-            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author => {
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive => {
                 PublicKey::ed25519(bytes.try_into().map_err(|_| KeyError::BadPublicKey)?)
             }
             Self::Capability => PublicKey::secp256k1(bytes),

@@ -1,6 +1,10 @@
-//! `testamur diploma`: verified, packed, shared.
+//! `testamur diploma`: issued, verified, packed, shared.
 
+#[cfg(feature = "node")]
+pub(crate) mod archive;
 mod disclose;
+#[cfg(feature = "node")]
+pub(crate) mod issue;
 #[cfg(feature = "node")]
 mod package;
 pub(crate) mod render;
@@ -16,6 +20,18 @@ use crate::output::Output;
 /// Subcommands of `diploma`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Diploma {
+    /// Issue a whole graduation: diplomas signed, anchored, printed, verified
+    #[cfg(feature = "node")]
+    Issue(issue::Issue),
+    /// Write the files of issued diplomas again: the same bytes
+    #[cfg(feature = "node")]
+    Export(archive::Export),
+    /// List what was issued
+    #[cfg(feature = "node")]
+    List(archive::List),
+    /// Show one diploma's standing
+    #[cfg(feature = "node")]
+    Show(archive::Show),
     /// Verify diplomas in files of any supported kind: PDF, package, credential, link, zip
     Verify(verify::Verify),
     /// Make a package that verifies without any network: credential, receipt, proofs
@@ -31,6 +47,14 @@ impl Diploma {
     /// Runs the subcommand.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
         match self {
+            #[cfg(feature = "node")]
+            Self::Issue(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Export(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::List(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Show(command) => command.run(output),
             Self::Verify(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Package(command) => command.run(output),
