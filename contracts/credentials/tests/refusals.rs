@@ -539,8 +539,8 @@ fn holders_are_read_as_they_were_bound() {
         read.holder
     };
     for (holder, sd_jwt, vcdm2) in [
-        (Holder::Did(did.clone()), Holder::Key(wallet.to_jwk()), did.clone()),
-        (Holder::Did(jwk_did.clone()), Holder::Key(wallet.to_jwk()), jwk_did.clone()),
+        (Holder::Did(did.clone()), Holder::Did(did.clone()), did.clone()),
+        (Holder::Did(jwk_did.clone()), Holder::Did(jwk_did.clone()), jwk_did.clone()),
         (Holder::Key(wallet.to_jwk()), Holder::Key(wallet.to_jwk()), did),
     ] {
         assert_eq!(bound(Format::SdJwt, holder.clone()), sd_jwt);
@@ -562,5 +562,11 @@ fn holders_are_read_as_they_were_bound() {
     let cnf =
         |jwk: Value| changed(Format::SdJwt, |_, payload| drop(payload.insert("cnf".into(), json!({ "jwk": jwk }))));
     assert_eq!(format::parse(&cnf(json!(off_the_curve))).unwrap().holder, Holder::Key(off_the_curve));
+    let other = SigningKey::p256(&[45; 32]).unwrap().public_key();
+    let two = changed(Format::SdJwt, |_, payload| {
+        payload.insert("sub".into(), json!(Did::key(&wallet)));
+        payload.insert("cnf".into(), json!({ "jwk": other.to_jwk() }));
+    });
+    assert_eq!(reason(&two), Reason::ReadableMalformed, "two keys");
     assert_eq!(reason(&cnf(json!({ "kty": "RSA", "n": "AQAB" }))), Reason::ReadableMalformed);
 }

@@ -152,8 +152,15 @@ fn holder(sub: Option<&str>, cnf: Option<&Value>) -> Result<Holder, Refusal> {
     };
     // A key of a wallet may say more of itself (`kid`, `use`); what names it is these. Whether it is one, step 8 says.
     let member = |name| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
-    let key = (|| Some(Jwk { crv: member("crv")?, kty: member("kty")?, x: member("x")?, y: member("y") }))();
-    key.map(Holder::Key).ok_or_else(|| Refusal::malformed("cnf.jwk is no public key"))
+    let jwk = (|| Some(Jwk { crv: member("crv")?, kty: member("kty")?, x: member("x")?, y: member("y") }))();
+    let jwk = jwk.ok_or_else(|| Refusal::malformed("cnf.jwk is no public key"))?;
+    let named = subject.filter(Did::is_key).map(|did| (did.to_key(), did));
+    match (named, PublicKey::from_jwk(&jwk)) {
+        (Some((Ok(named), did)), Ok(key)) if named == key => Ok(Holder::Did(did)),
+        (Some((Ok(_), _)), Ok(_)) => Err(Refusal::malformed("sub and cnf name two keys")),
+        (Some((Err(_), did)), Ok(_)) => Ok(Holder::Did(did)),
+        (_, Err(_)) | (None, Ok(_)) => Ok(Holder::Key(jwk)),
+    }
 }
 
 /// Why fields cannot be chosen.
