@@ -4,7 +4,7 @@
 //! in force, or that there is none, and by which digest its bits are found. Tokens of other servers are worth what their
 //! signature is.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -44,6 +44,12 @@ impl Freshness {
     }
 }
 
+/// A list of the ledger as a credential names it.
+struct Named {
+    list: Reference,
+    purpose: Option<StatusPurpose>,
+}
+
 /// What one entry says.
 struct Entry {
     reason: Reason,
@@ -65,7 +71,9 @@ impl Verifier {
                 Arc::new(json!({ "detail": "it names more lists than are looked at" })),
             );
         }
-        let (mut entries, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut entries = Vec::new();
+        // Pointers into a list and into its companions are one question.
+        let mut asked: BTreeMap<(Reference, u64), Vec<Named>> = BTreeMap::new();
         for pointer in &credential.status {
             match pointer::place(pointer, &self.public_base) {
                 Place::Nowhere => entries.push(entry(Reason::StatusUnknownList, pointer)),
@@ -73,14 +81,14 @@ impl Verifier {
                     entries.push(entry(Reason::StatusOtherIssuer, pointer));
                 }
                 Place::Ledger { list, .. } => {
-                    // Two pointers into a list and its companion are one question.
-                    let base = pointer::base(&list);
-                    if seen.insert((list.clone(), pointer.index)) {
-                        entries.extend(on_ledger(&base, &list, pointer, view, &proofs.lists));
-                    }
+                    let named = asked.entry((pointer::base(&list), pointer.index)).or_default();
+                    named.push(Named { list, purpose: pointer.purpose });
                 }
                 Place::Elsewhere => entries.push(self.elsewhere(credential, pointer, view, proofs, fresh)),
             }
+        }
+        for ((base, index), named) in &asked {
+            on_ledger(base, *index, named, view, &proofs.lists, &mut entries);
         }
         if let Some(time) = state_time.filter(|time| !fresh.reaches(*time)) {
             entries.push(Entry { reason: Reason::StatusStale, evidence: json!({ "known_until": time }) });
@@ -190,62 +198,59 @@ fn signed(token: &Token, kid: Option<&DidUrl>, issuer: &Did, view: Option<&View>
 /// The entries of a list of the ledger and of its companions.
 fn on_ledger(
     base: &Reference,
-    named: &Reference,
-    pointer: &StatusPointer,
+    index: u64,
+    named: &[Named],
     view: Option<&View>,
     lists: &Lists,
-) -> Vec<Entry> {
-    let Some(view) = view else { return vec![entry(Reason::StatusNoProof, pointer)] };
+    entries: &mut Vec<Entry>,
+) {
+    let mut whole = |reason, detail: Option<&str>| {
+        entries.push(Entry { reason, evidence: json!({ "list": base, "index": index, "detail": detail }) });
+    };
+    let Some(view) = view else { return whole(Reason::StatusNoProof, None) };
     let found = match &view.lists {
-        Err(detail) => {
-            return vec![Entry { reason: Reason::StatusNoProof, evidence: json!({ "list": base, "detail": detail }) }];
-        }
+        Err(detail) => return whole(Reason::StatusNoProof, Some(detail)),
         Ok(found) => found,
     };
     let Some(ListView { own, suspended, replaced }) = found.get(base) else {
-        return vec![entry(Reason::StatusNoProof, pointer)];
+        return whole(Reason::StatusNoProof, None);
     };
     let all = [
         (own, "", Reason::StatusRevoked),
         (suspended, pointer::SUSPENDED, Reason::StatusSuspended),
         (replaced, pointer::REPLACED, Reason::StatusReplaced),
     ];
-    let mut entries = Vec::new();
     for (listed, ending, withdrawn) in all {
         let name = format!("{base}{ending}");
-        let is_named = name == named.as_str();
-        let version = match listed {
+        let named = named.iter().find(|named| named.list.as_str() == name);
+        let entry = match listed {
+            Listed::Version(entry) => entry,
             // A list that the credential names must exist; a companion need not.
-            Listed::Absent if is_named => return vec![entry(Reason::StatusUnknownList, pointer)],
-            Listed::Later if is_named => return vec![entry(Reason::StatusUnknownList, pointer)],
+            Listed::Absent | Listed::Later if named.is_some() => {
+                let evidence = json!({ "list": name, "index": index });
+                entries.push(Entry { reason: Reason::StatusUnknownList, evidence });
+                continue;
+            }
             Listed::Absent | Listed::Later => continue,
-            Listed::Version(version) => &version.status,
         };
-        let evidence = json!({
-            "list": name,
-            "version": version.version,
-            "index": pointer.index,
-            "published": match listed { Listed::Version(entry) => Some(entry.time), Listed::Absent | Listed::Later => None },
-        });
-        let reason = match lists.get(&version.sha256) {
+        let version = &entry.status;
+        let other_purpose = named.and_then(|named| named.purpose).is_some_and(|purpose| purpose != version.purpose);
+        let reason = match lists.get(&version.sha256).map(|bits| bit(bits, index)) {
+            // Older bits are kept for a while only, and whoever gathered the proofs may have left them out.
             None => Reason::StatusNoProof,
-            // INV-LISTS-1: these are the bytes of the proven digest, as long as the ledger let them be published.
-            Some(bits) => match bit(bits, pointer.index) {
-                None if is_named => Reason::StatusIndex,
-                None => Reason::StatusListMalformed,
-                Some(false) if is_named && pointer.purpose.is_some_and(|purpose| purpose != version.purpose) => {
-                    Reason::StatusListOther
-                }
-                Some(false) => Reason::StatusOk,
-                // A list of suspensions suspends, whatever it is called.
-                Some(true) if version.purpose == StatusPurpose::Suspension => Reason::StatusSuspended,
-                Some(true) if withdrawn == Reason::StatusSuspended => Reason::StatusRevoked,
-                Some(true) => withdrawn,
-            },
+            // INV-LISTS-1: these are the bytes of the proven digest.
+            Some(None) if named.is_some() => Reason::StatusIndex,
+            Some(None) => Reason::StatusListMalformed,
+            Some(Some(false)) if other_purpose => Reason::StatusListOther,
+            Some(Some(false)) => Reason::StatusOk,
+            // A list of suspensions suspends, whatever it is called.
+            Some(Some(true)) if version.purpose == StatusPurpose::Suspension => Reason::StatusSuspended,
+            Some(Some(true)) if withdrawn == Reason::StatusSuspended => Reason::StatusRevoked,
+            Some(Some(true)) => withdrawn,
         };
+        let evidence = json!({ "list": name, "index": index, "version": version.version, "published": entry.time });
         entries.push(Entry { reason, evidence });
     }
-    entries
 }
 
 /// An entry of a ledger's list: the most significant bit of byte 0 first.
