@@ -15,6 +15,7 @@
 pub mod content;
 pub mod credential;
 pub mod format;
+mod generations;
 pub mod json;
 pub mod jws;
 pub mod ledger;

@@ -6,10 +6,10 @@
 //!
 //! - INV-VERIFY-2: something is found again only if *everything* that its answer depends on is equal. A digest only says where to
 //!   look.
-//! - What is remembered is bounded: two generations; when the newer is full, the older is forgotten.
+//! - What is remembered is bounded ([`crate::generations`]).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use testamur_primitives::codec::sha256;
@@ -25,6 +25,7 @@ use testamur_primitives::units::UnixTime;
 use super::anchor::Anchored;
 use super::readable::Compiled;
 use super::{Found, Reason, State, issuer};
+use crate::generations::{Generations, lock};
 use crate::ledger::{self, Documents, ListView, NoChain, Question};
 use crate::limits::{MEMORY_BYTES_MAX, MEMORY_ENTRIES_MAX, MEMORY_TOKENS_MAX};
 use crate::status::Token;
@@ -172,61 +173,4 @@ impl View {
         lock(&self.keys).insert(fragment.to_owned(), Arc::clone(&key));
         Some(key)
     }
-}
-
-/// A bounded map of two generations. What is asked for moves to the newer.
-#[derive(Debug)]
-pub(super) struct Generations<K, V> {
-    maps: Mutex<Maps<K, V>>,
-    /// The weight of a generation.
-    most: usize,
-}
-
-#[derive(Debug)]
-struct Maps<K, V> {
-    newer: BTreeMap<K, (V, usize)>,
-    older: BTreeMap<K, (V, usize)>,
-    weight: usize,
-}
-
-impl<K: Ord + Clone, V: Clone> Generations<K, V> {
-    /// One whose entries weigh at most this much together.
-    pub(super) fn new(most: usize) -> Self {
-        Self { maps: Mutex::new(Maps { newer: BTreeMap::new(), older: BTreeMap::new(), weight: 0 }), most: most / 2 }
-    }
-
-    /// What is remembered under a key.
-    pub(super) fn get(&self, key: &K) -> Option<V> {
-        let mut maps = lock(&self.maps);
-        if let Some((found, _)) = maps.newer.get(key) {
-            return Some(found.clone());
-        }
-        let (found, weight) = maps.older.remove(key)?;
-        maps.put(key.clone(), found.clone(), weight, self.most);
-        Some(found)
-    }
-
-    /// Remembers, unless it is too heavy for a generation.
-    pub(super) fn put(&self, key: K, value: V, weight: usize) {
-        if weight <= self.most {
-            lock(&self.maps).put(key, value, weight, self.most);
-        }
-    }
-}
-
-impl<K: Ord, V> Maps<K, V> {
-    fn put(&mut self, key: K, value: V, weight: usize, most: usize) {
-        if self.weight + weight > most {
-            self.older = core::mem::take(&mut self.newer);
-            self.weight = 0;
-        }
-        self.weight += weight;
-        if let Some((_, replaced)) = self.newer.insert(key, (value, weight)) {
-            self.weight -= replaced;
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,87 @@
+//! A bounded memory: two generations; when the newer is full, the older is forgotten.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A bounded map of two generations. What is asked for moves to the newer.
+#[derive(Debug)]
+pub(crate) struct Generations<K, V> {
+    maps: Mutex<Maps<K, V>>,
+    /// The weight of a generation.
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Maps<K, V> {
+    newer: BTreeMap<K, (V, usize)>,
+    older: BTreeMap<K, (V, usize)>,
+    weight: usize,
+}
+
+impl<K: Ord, V: Clone> Generations<K, V> {
+    /// One whose entries weigh at most this much together.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { maps: Mutex::new(Maps { newer: BTreeMap::new(), older: BTreeMap::new(), weight: 0 }), most: most / 2 }
+    }
+
+    /// What is remembered under a key.
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let mut maps = lock(&self.maps);
+        if let Some((found, _)) = maps.newer.get(key) {
+            return Some(found.clone());
+        }
+        let (key, (found, weight)) = maps.older.remove_entry(key)?;
+        maps.put(key, found.clone(), weight, self.most);
+        Some(found)
+    }
+
+    /// Remembers, unless it is too heavy for a generation.
+    pub(crate) fn put(&self, key: K, value: V, weight: usize) {
+        if weight <= self.most {
+            lock(&self.maps).put(key, value, weight, self.most);
+        }
+    }
+}
+
+impl<K: Ord, V> Maps<K, V> {
+    fn put(&mut self, key: K, value: V, weight: usize, most: usize) {
+        if self.weight + weight > most {
+            self.older = core::mem::take(&mut self.newer);
+            self.weight = 0;
+        }
+        self.weight += weight;
+        if let Some((_, replaced)) = self.newer.insert(key, (value, weight)) {
+            self.weight -= replaced;
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_what_is_asked_for_and_never_more_than_it_may() {
+        let memory = Generations::new(20);
+        for key in 0..100 {
+            memory.put(key, key, 1);
+            assert_eq!(memory.get(&0), Some(0), "it was asked for all the time");
+            let maps = lock(&memory.maps);
+            let weight: usize = maps.newer.values().chain(maps.older.values()).map(|(_, weight)| weight).sum();
+            assert!(weight <= 20 && maps.weight <= 10, "{weight}");
+        }
+        assert_eq!(memory.get(&50), None);
+        memory.put(200, 200, 11);
+        assert_eq!(memory.get(&200), None, "heavier than a generation");
+        memory.put(0, 7, 1);
+        assert_eq!(memory.get(&0), Some(7));
+    }
+}
