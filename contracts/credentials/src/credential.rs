@@ -51,7 +51,7 @@ pub enum Holder {
     Unbound,
     /// A DID of the holder's.
     Did(Did),
-    /// A key (`cnf.jwk`), which may be no point of its curve: step 8 of a verification says so.
+    /// A key (`cnf.jwk`), known to lie on its curve.
     Key(Jwk),
 }
 

@@ -299,6 +299,8 @@ fn code() -> impl Strategy<Value = String> {
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| package().encode());
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// INV-FORMAT-1: whatever the content, the key, the dates and the place, every format says what was drafted.
     #[test]
     fn what_is_built_is_read_back(

@@ -150,16 +150,16 @@ fn holder(sub: Option<&str>, cnf: Option<&Value>) -> Result<Holder, Refusal> {
         let of_kid = || cnf.and_then(|cnf| cnf.get("kid")).and_then(Value::as_str).and_then(did);
         return Ok(subject.or_else(of_kid).map_or(Holder::Unbound, Holder::Did));
     };
-    // A key of a wallet may say more of itself (`kid`, `use`); what names it is these. Whether it is one, step 8 says.
+    // A key of a wallet may say more of itself (`kid`, `use`); what names it is these.
     let member = |name| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
     let jwk = (|| Some(Jwk { crv: member("crv")?, kty: member("kty")?, x: member("x")?, y: member("y") }))();
-    let jwk = jwk.ok_or_else(|| Refusal::malformed("cnf.jwk is no public key"))?;
-    let named = subject.filter(Did::is_key).map(|did| (did.to_key(), did));
-    match (named, PublicKey::from_jwk(&jwk)) {
-        (Some((Ok(named), did)), Ok(key)) if named == key => Ok(Holder::Did(did)),
-        (Some((Ok(_), _)), Ok(_)) => Err(Refusal::malformed("sub and cnf name two keys")),
-        (Some((Err(_), did)), Ok(_)) => Ok(Holder::Did(did)),
-        (_, Err(_)) | (None, Ok(_)) => Ok(Holder::Key(jwk)),
+    let bad = || Refusal::malformed("cnf.jwk is no key of a known kind");
+    let jwk = jwk.ok_or_else(bad)?;
+    let key = PublicKey::from_jwk(&jwk).map_err(|_| bad())?;
+    match subject.filter(Did::is_key) {
+        None => Ok(Holder::Key(jwk)),
+        Some(did) if did.to_key().is_ok_and(|named| named == key) => Ok(Holder::Did(did)),
+        Some(_) => Err(Refusal::malformed("sub and cnf name two keys")),
     }
 }
 
