@@ -10,6 +10,7 @@ use testamur_client::limits::FINAL_TIMEOUT;
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::trust::TrustFile;
 
+use crate::diplomas::Desk;
 use crate::limits::{BATCH_WINDOW_DEFAULT, BATCH_WINDOW_MAX, HOSTS_MAX};
 use crate::tokens::Tokens;
 
@@ -53,6 +54,8 @@ pub struct GatewayConfig {
     pub batch_window: Duration,
     /// How long a record is waited for to be final.
     pub final_timeout: Duration,
+    /// The university's desk, if diplomas are issued here.
+    pub desk: Option<Desk>,
 }
 
 impl GatewayConfig {
@@ -69,6 +72,7 @@ impl GatewayConfig {
             trust: Arc::new(trust),
             batch_window: BATCH_WINDOW_DEFAULT,
             final_timeout: FINAL_TIMEOUT,
+            desk: None,
         }
     }
 

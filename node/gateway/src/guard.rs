@@ -3,6 +3,7 @@
 //! A token kept by a browser would be enough for a hostile page to notarise in its owner's name; a rebound DNS name
 //! would make that page "same-origin". Hence the checks of `Origin`, `Sec-Fetch-Site` and `Host` besides the token.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,14 +14,48 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use testamur_api::hosts::{Foreign, Hosts};
 use testamur_primitives::record::Reference;
+use testamur_registrar::staff::PersonName;
 
 use crate::limits::AUTHORIZATION_CHARS_MAX;
-use crate::problem::{CROSS_SITE, FOREIGN_HOST, GatewayProblem, TOKEN_MISSING, TOKEN_WRONG};
-use crate::tokens::Tokens;
+use crate::problem::{CROSS_SITE, FOREIGN_HOST, GatewayProblem, TOKEN_MISSING, TOKEN_PERSON, TOKEN_SCOPE, TOKEN_WRONG};
+use crate::tokens::{Scope, Tokens};
 
-/// The label of the token that a request came with.
+/// Whose token a request came with, and what it is good for.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Reference);
+pub struct Caller {
+    /// The token's label: what logs show.
+    pub label: Reference,
+    /// What it is good for.
+    pub scopes: BTreeSet<Scope>,
+    /// The person of the desk whose token it is. Never logged.
+    pub person: Option<PersonName>,
+}
+
+impl Caller {
+    /// That the token is good for something.
+    pub fn require(&self, scope: Scope) -> Result<(), GatewayProblem> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let detail = format!("the token is not good for this: it lacks the scope `{}`; nothing was done", scope.name());
+        Err(GatewayProblem::new(&TOKEN_SCOPE, detail))
+    }
+
+    /// That the token is good for one of several things.
+    pub fn require_any(&self, scopes: &[Scope]) -> Result<(), GatewayProblem> {
+        match scopes.iter().find(|scope| self.scopes.contains(scope)) {
+            Some(_) => Ok(()),
+            None => scopes.first().map_or(Ok(()), |scope| self.require(*scope)),
+        }
+    }
+
+    /// The person of the desk, who must be known for what is asked for.
+    pub fn person(&self) -> Result<&PersonName, GatewayProblem> {
+        self.person.as_ref().ok_or_else(|| {
+            GatewayProblem::new(&TOKEN_PERSON, "the token is no person's, and this takes a person; nothing was done")
+        })
+    }
+}
 
 /// The names and tokens that a gateway answers to.
 #[derive(Debug)]
@@ -63,7 +98,9 @@ impl Guard {
             return Err(missing());
         }
         match self.tokens.verify(token.trim()) {
-            Some(label) => Ok(Caller(label.clone())),
+            Some(entry) => {
+                Ok(Caller { label: entry.label.clone(), scopes: entry.scopes.clone(), person: entry.person.clone() })
+            }
             None => Err(GatewayProblem::new(&TOKEN_WRONG, "the token is not one of this gateway's")),
         }
     }

@@ -7,8 +7,10 @@
 //! trust file before it is handed over. When a record's outcome is unknown, the caller is told so and given what is
 //! needed to ask again, salts included (INV-GATEWAY-2). Memory is bounded by [`limits`], whatever the size of a document.
 //!
-//! **Absences.** It keeps nothing between requests: no queue on disk, no webhooks, no database. It trusts no node. It
-//! answers no web page of another origin.
+//! A gateway with a university's desk behind it ([`diplomas`]) also issues diplomas and changes them, on the desk's archive.
+//!
+//! **Absences.** For documents it keeps nothing between requests: no queue on disk, no webhooks, no database. It trusts no node.
+//! It answers no web page of another origin.
 //!
 //! A life of a request: [`guard`] (host, origin, token) → [`upload`] or [`hashes`] (bytes become digests) →
 //! [`batcher`] (digests of a short window become one record, signed, sent, seen final, verified) → [`answer`]
@@ -17,6 +19,7 @@
 pub mod answer;
 pub mod batcher;
 pub mod config;
+pub mod diplomas;
 pub mod guard;
 pub mod hashes;
 pub mod limits;

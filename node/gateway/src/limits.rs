@@ -58,3 +58,11 @@ pub const CONNECTIONS_MAX: usize = 1_024;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Time that running requests get when the gateway stops: what is signed should get its receipt.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of rows of diplomas in one request: 10,000 rows of 3 KB.
+pub const ROWS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Diplomas of one request: a whole graduation, and what is answered line by line stays readable.
+pub const ROWS_MAX: usize = 10_000;
+/// Bytes of a change of diplomas: corrections bring their rows with them.
+pub const CHANGE_BYTES_MAX: usize = ROWS_BYTES_MAX + 64 * 1024;
+/// Requests that wait for the desk while another is at work: it does one thing at a time, and each waits with its body in memory.
+pub const DESK_WAITING_MAX: usize = 8;

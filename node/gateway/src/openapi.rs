@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use testamur_api::problem::Kind;
 
-use crate::limits::{FILES_MAX, HASHES_MAX};
+use crate::diplomas::problem::DIPLOMA_KINDS;
+use crate::limits::{FILES_MAX, HASHES_MAX, ROWS_MAX};
 use crate::problem::KINDS;
 
 /// A route as it is described.
@@ -21,6 +22,7 @@ struct Route {
 fn routes() -> Vec<Route> {
     let sent: &[&str] = &["multipart/form-data", "application/octet-stream"];
     let json: &[&str] = &["application/json"];
+    let rows: &[&str] = &["text/csv", "application/json"];
     vec![
         Route {
             method: "post",
@@ -60,6 +62,122 @@ fn routes() -> Vec<Route> {
             has_options: false,
             needs_token: true,
             success: "An array of receipts; each has verified.",
+        },
+        Route {
+            method: "post",
+            path: "/v1/diplomas",
+            summary: "Issue diplomas",
+            description: format!(
+                "Rows of the university's books: a CSV table as its software exports it, or a JSON array of objects with the same \
+                 columns; 1 to {ROWS_MAX}. All are signed and anchored by one record, or none. The key is registrar id and award id: \
+                 rows that were issued before are answered again, a row with other content is refused. Answered with 202 and a job \
+                 to ask for; with `wait=final`, or when nothing is new, with one JSON line a diploma. Scope `diplomas`."
+            ),
+            body: Some(rows),
+            has_options: false,
+            needs_token: true,
+            success: "One JSON line a diploma, in the order of the rows.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/diplomas/jobs/{job}",
+            summary: "How far a job is",
+            description: "Stages: signing, anchoring, anchored, done. Scope `diplomas`.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The job and its diplomas.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/diplomas/{id}",
+            summary: "What was issued",
+            description: "By the award's key, its id, or REGISTRAR-ID/AWARD-ID with the stroke as %2F: standing, editions, credentials. \
+                          With `.pdf` after the id the printable PDF, byte for byte as it was. Scope `diplomas`."
+                .into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The diploma.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/diplomas/{id}/receipt",
+            summary: "The receipt of its anchor",
+            description: "Of the first of its formats. Scope `diplomas`.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The receipt.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/diplomas/{id}/package",
+            summary: "A diploma package",
+            description: "Credential, receipt and fresh proofs: verifies without a network. Scope `diplomas`.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The package.",
+        },
+        Route {
+            method: "post",
+            path: "/v1/diplomas/changes",
+            summary: "Propose a change",
+            description: "`{\"do\":\"correct\",\"rows\":[…]}`, or `{\"do\":\"revoke\",\"reason\":…,\"diplomas\":[ids]}`, suspend, reinstate. \
+                          Reasons: revoke: issued-in-error, obtained-by-fraud, decision-of-authority, at-holders-request; suspend: \
+                          under-investigation, decision-of-authority, at-holders-request; reinstate: investigation-closed, \
+                          decision-of-authority, at-holders-request, suspended-in-error. Nothing changes before another person \
+                          approves it. Scope `diplomas`, with a person's token."
+                .into(),
+            body: Some(json),
+            has_options: false,
+            needs_token: true,
+            success: "201: the change, and for each diploma which fields differ.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/diplomas/changes",
+            summary: "Open changes",
+            description: "Those that wait for approval or are under way. Scope `diplomas` or `approve`.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The list.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/diplomas/changes/{change}",
+            summary: "A change",
+            description: "Stages: proposed, approved, replacing, publishing, verifying, done; withdrawn. At the end what verification \
+                          says of each diploma. Scope `diplomas` or `approve`."
+                .into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The change.",
+        },
+        Route {
+            method: "delete",
+            path: "/v1/diplomas/changes/{change}",
+            summary: "Withdraw a proposal",
+            description: "As long as nothing is begun. Scope `diplomas` or `approve`, with a person's token.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The change.",
+        },
+        Route {
+            method: "post",
+            path: "/v1/diplomas/changes/{change}/approval",
+            summary: "Approve a change",
+            description: "By another person than the one who proposed it. Answered with 202 at once, with `wait=final` when it is carried \
+                          out and every diploma was verified again. What is begun is completed, also after a restart. Scope `approve`."
+                .into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The change.",
         },
         Route {
             method: "get",
@@ -135,9 +253,10 @@ pub(crate) fn document() -> String {
                  "schema": {"enum": ["0", "1"]}},
             ]);
         }
-        paths.insert(route.path.to_owned(), json!({route.method: operation}));
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method] = operation;
     }
-    let codes: Vec<&str> = KINDS.iter().map(|kind| kind.code).collect();
+    let codes: Vec<&str> = KINDS.iter().chain(DIPLOMA_KINDS).map(|kind| kind.code).collect();
     let document = json!({
         "openapi": "3.1.0",
         "info": {"title": "Testamur gateway", "version": env!("CARGO_PKG_VERSION"),
@@ -169,6 +288,7 @@ fn schema_of(kind: &str) -> Value {
         "multipart/form-data" => json!({"schema": {"type": "object", "required": ["file"], "properties": {
             "file": {"type": "array", "items": {"type": "string", "format": "binary"}}}}}),
         "application/json" => json!({"schema": {}}),
+        "text/csv" => json!({"schema": {"type": "string"}}),
         _ => json!({"schema": {"type": "string", "format": "binary"}}),
     }
 }
@@ -198,7 +318,7 @@ pub(crate) fn page() -> String {
         }
     }
     page.push_str("<h2>Problems</h2><dl>");
-    for Kind { code, status, title, description } in KINDS {
+    for Kind { code, status, title, description } in KINDS.iter().chain(DIPLOMA_KINDS) {
         page.push_str(&format!(
             "<dt id=\"problem-{code}\"><code>{code}</code> ({}) {}</dt><dd>{}</dd>",
             status.as_u16(),

@@ -24,6 +24,10 @@ kinds! {
     TOKEN_MISSING = "gateway.token-missing", UNAUTHORIZED, "token missing", "Send the token as `Authorization: Bearer <token>`.";
     /// An unknown token.
     TOKEN_WRONG = "gateway.token-wrong", UNAUTHORIZED, "token not known", "The token is not one of this gateway's. Ask its operator for one.";
+    /// A token of another scope.
+    TOKEN_SCOPE = "gateway.token-scope", FORBIDDEN, "token not good for this", "The token lacks the scope that the route takes: notarise, diplomas or approve. Ask the gateway's operator for another: `testamur gateway token add --scope …`.";
+    /// A token of nobody.
+    TOKEN_PERSON = "gateway.token-person", FORBIDDEN, "token of no person", "Changes of diplomas are proposed by one person and approved by another. Ask the gateway's operator for a token of your own: `testamur gateway token add --person NAME`.";
     /// A web page of another origin.
     CROSS_SITE = "gateway.cross-site", FORBIDDEN, "cross-site call", "A web page of another origin made the browser call. The gateway answers back offices, not foreign pages.";
     /// A host that is not the gateway's.

@@ -21,15 +21,20 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::batcher::Batcher;
+use crate::diplomas::Desk;
 use crate::guard::{Caller, Guard, allow_host_and_site, require_token};
 use crate::limits::{
     FILES_MAX, HASHES_BYTES_MAX, HASHES_MAX, JSON_KIB_IN_FLIGHT_MAX, PENDING_BYTES_MAX, RESUME_TIMEOUT, STATUS_TIMEOUT,
     UPLOADS_MAX,
 };
 use crate::problem::{BUSY, GatewayProblem, JSON, RECORD_EXPIRED};
-use crate::{answer, hashes, openapi, upload};
+use crate::tokens::Scope;
+use crate::{answer, diplomas, hashes, openapi, upload};
 
-struct App {
+/// What the routes work with.
+pub(crate) struct App {
+    /// The university's desk, if there is one.
+    pub(crate) desk: Option<Arc<Desk>>,
     notary: Arc<Notary>,
     batcher: Batcher,
     uploads: Semaphore,
@@ -38,11 +43,18 @@ struct App {
     batch_window: Duration,
 }
 
-type Answer = Result<Response, GatewayProblem>;
+pub(crate) type Answer = Result<Response, GatewayProblem>;
 
 /// All routes of a gateway.
-pub fn router(guard: Arc<Guard>, notary: Arc<Notary>, batcher: Batcher, batch_window: Duration) -> Router {
+pub fn router(
+    guard: Arc<Guard>,
+    notary: Arc<Notary>,
+    batcher: Batcher,
+    batch_window: Duration,
+    desk: Option<Arc<Desk>>,
+) -> Router {
     let app = Arc::new(App {
+        desk,
         notary,
         batcher,
         uploads: Semaphore::new(UPLOADS_MAX),
@@ -54,6 +66,7 @@ pub fn router(guard: Arc<Guard>, notary: Arc<Notary>, batcher: Batcher, batch_wi
         .route("/v1/hashes", post(hashes_route))
         .route("/v1/receipts", post(receipts))
         .route("/v1/status", get(status))
+        .merge(diplomas::routes::router())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&guard), require_token))
         .with_state(app);
     with_token
@@ -103,29 +116,23 @@ impl Options {
     }
 }
 
-async fn documents(
-    State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
-    request: Request,
-) -> Answer {
+async fn documents(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
+    caller.require(Scope::Notarise)?;
     let options = Options::of(&request)?;
     let _place = app.uploads.try_acquire().map_err(|_| busy())?;
     let upload = upload::digest_request(request, options.algorithm).await?;
     let (count, bytes) = (upload.digests.len(), upload.bytes);
     let notarised = app.batcher.notarise(upload.digests, options.form).await?;
     let record = notarised.record();
-    tracing::info!(%caller, %record, documents = count, bytes, "documents notarised");
+    tracing::info!(caller = %caller.label, %record, documents = count, bytes, "documents notarised");
     Ok(match count {
         1 => answer::one(record, notarised.receipt(0), upload.receipt_name.as_deref()),
         _ => answer::many(record, notarised.count(), move |place| notarised.receipt(place)),
     })
 }
 
-async fn hashes_route(
-    State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
-    request: Request,
-) -> Answer {
+async fn hashes_route(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
+    caller.require(Scope::Notarise)?;
     let options = Options::of(&request)?;
     let _place = app.uploads.try_acquire().map_err(|_| busy())?;
     let digests = {
@@ -134,7 +141,7 @@ async fn hashes_route(
     };
     let notarised = app.batcher.notarise(digests, options.form).await?;
     let record = notarised.record();
-    tracing::info!(%caller, %record, hashes = notarised.count(), "hashes notarised");
+    tracing::info!(caller = %caller.label, %record, hashes = notarised.count(), "hashes notarised");
     Ok(answer::many(record, notarised.count(), move |place| notarised.receipt(place)))
 }
 
@@ -146,11 +153,8 @@ enum PendingBody {
     Problem { pending: Pending },
 }
 
-async fn receipts(
-    State(app): State<Arc<App>>,
-    Extension(Caller(caller)): Extension<Caller>,
-    request: Request,
-) -> Answer {
+async fn receipts(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
+    caller.require(Scope::Notarise)?;
     let _place = app.uploads.try_acquire().map_err(|_| busy())?;
     let pending = {
         let body = read_json(&app, request, PENDING_BYTES_MAX).await?;
@@ -167,7 +171,7 @@ async fn receipts(
     }
     let cut = app.notary.resume(&pending, RESUME_TIMEOUT).await.map_err(|error| not_resumed(&error, &pending))?;
     let Pending { record, openings, .. } = pending;
-    tracing::info!(%caller, %record, documents = openings.len(), "receipts of an earlier record handed over");
+    tracing::info!(caller = %caller.label, %record, documents = openings.len(), "receipts of an earlier record handed over");
     let count = openings.len() as u64;
     Ok(answer::many(record, count, move |place| {
         let place = usize::try_from(place).expect("a place in a vector");
@@ -246,6 +250,11 @@ async fn read_json(app: &App, request: Request, bytes_max: usize) -> Result<Vec<
         let detail = "expected Content-Type: application/json; nothing was notarised";
         return Err(Problem::new(&http::MEDIA_TYPE, detail).into());
     }
+    read_body(app, request, bytes_max).await
+}
+
+/// A whole body; all that are in memory stay within a bound.
+pub(crate) async fn read_body(app: &App, request: Request, bytes_max: usize) -> Result<Vec<u8>, GatewayProblem> {
     let bytes = upload::content_length(request.headers()).unwrap_or(bytes_max);
     let kib = u32::try_from(bytes.min(bytes_max).div_ceil(1024)).unwrap_or(u32::MAX);
     let _room = app.json_room.try_acquire_many(kib).map_err(|_| busy())?;

@@ -13,6 +13,7 @@ use testamur_primitives::did::Did;
 
 use crate::batcher::Batcher;
 use crate::config::{ConfigError, GatewayConfig};
+use crate::diplomas::Desk;
 use crate::guard::Guard;
 use crate::limits::{BODY_IDLE_TIMEOUT, CONNECTION_LIFETIME, CONNECTIONS_MAX, REQUESTS_MAX, SHUTDOWN_TIMEOUT};
 use crate::routes;
@@ -48,6 +49,7 @@ pub struct Gateway {
     router: axum::Router,
     batcher_ended: tokio::task::JoinHandle<()>,
     author: Did,
+    desk: Option<Arc<Desk>>,
 }
 
 impl Gateway {
@@ -75,8 +77,9 @@ impl Gateway {
         let server = Server::bind(config.listen, limits, config.tls).await?;
         let guard = Arc::new(Guard::new(server.local_address(), &config.allowed_hosts, config.tokens));
         let (batcher, batcher_ended) = Batcher::start(Arc::clone(&notary), config.batch_window);
-        let router = routes::router(guard, notary, batcher, config.batch_window);
-        Ok(Self { server, router, batcher_ended, author: did })
+        let desk = config.desk.map(Arc::new);
+        let router = routes::router(guard, notary, batcher, config.batch_window, desk.clone());
+        Ok(Self { server, router, batcher_ended, author: did, desk })
     }
 
     /// Where it listens: the port that was chosen, if 0 was asked for.
@@ -91,7 +94,11 @@ impl Gateway {
 
     /// Serves until `stop` completes, then lets running requests end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { server, router, batcher_ended, .. } = self;
+        let Self { server, router, batcher_ended, desk, .. } = self;
+        if let Some(desk) = desk {
+            // What was broken off goes on beside the first requests: the desk does one thing at a time.
+            tokio::spawn(desk.resume());
+        }
         server.serve(router, stop).await;
         // The router is gone and with it the queue's last sender: the task ends after its last record.
         if batcher_ended.await.is_err() {

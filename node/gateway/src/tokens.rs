@@ -5,10 +5,16 @@
 //!
 //! The file (mode 0600, JSON):
 //! ```json
-//! {"v":1,"type":"testamur-tokens","tokens":[{"label":"registry-office","sha256":"<64 hex digits>","created":1790000000}]}
+//! {"v":1,"type":"testamur-tokens","tokens":[
+//!   {"label":"registry-office","sha256":"<64 hex digits>","created":1790000000},
+//!   {"label":"desk-7","sha256":"…","created":1790000000,"scopes":["diplomas","approve"],"person":"anna.muster"}]}
 //! ```
-//! with `sha256 = SHA-256("testamur/token/v1\n" ‖ token text)`.
+//! with `sha256 = SHA-256("testamur/token/v1\n" ‖ token text)`. A token without scopes notarises and does nothing else.
+//!
+//! INV-GATEWAY-3: a token that proposes or approves changes of diplomas is one person's, so that the two persons of a change are
+//! told apart by their tokens.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -19,6 +25,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use testamur_primitives::codec;
 use testamur_primitives::record::Reference;
 use testamur_primitives::units::UnixTime;
+use testamur_registrar::staff::PersonName;
 
 use crate::limits::{TOKENS_BYTES_MAX, TOKENS_MAX};
 
@@ -89,6 +96,40 @@ impl Token {
     }
 }
 
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Documents and hashes to receipts.
+    Notarise,
+    /// Issuing diplomas, reading what was issued, proposing changes.
+    Diplomas,
+    /// Approving changes that somebody else proposed.
+    Approve,
+}
+
+impl Scope {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Notarise, Self::Diplomas, Self::Approve];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notarise => "notarise",
+            Self::Diplomas => "diplomas",
+            Self::Approve => "approve",
+        }
+    }
+}
+
+fn notarise_only() -> BTreeSet<Scope> {
+    BTreeSet::from([Scope::Notarise])
+}
+
+fn is_notarise_only(scopes: &BTreeSet<Scope>) -> bool {
+    *scopes == notarise_only()
+}
+
 /// A known token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +140,12 @@ pub struct TokenEntry {
     pub sha256: TokenHash,
     /// When it was made.
     pub created: UnixTime,
+    /// What it is good for.
+    #[serde(default = "notarise_only", skip_serializing_if = "is_notarise_only")]
+    pub scopes: BTreeSet<Scope>,
+    /// The person of the desk who uses it: in the archive of changes, never in logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
 }
 
 /// SHA-256("testamur/token/v1\n" ‖ token).
@@ -199,9 +246,21 @@ impl Tokens {
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail("syncing the directory of"))
     }
 
-    /// Adds a token under a new label.
+    /// Adds a token under a new label, for notarising.
     pub fn add(&mut self, label: Reference, token: &Token, created: UnixTime) -> Result<(), TokensError> {
-        self.push(TokenEntry { label, sha256: TokenHash::of(token.as_str()), created })
+        self.add_for(label, token, created, notarise_only(), None)
+    }
+
+    /// Adds a token under a new label, for what is said.
+    pub fn add_for(
+        &mut self,
+        label: Reference,
+        token: &Token,
+        created: UnixTime,
+        scopes: BTreeSet<Scope>,
+        person: Option<PersonName>,
+    ) -> Result<(), TokensError> {
+        self.push(TokenEntry { label, sha256: TokenHash::of(token.as_str()), created, scopes, person })
     }
 
     /// Removes the token of a label; says whether there was one.
@@ -216,14 +275,14 @@ impl Tokens {
         &self.entries
     }
 
-    /// The label of a token; `None` when it is unknown. Time does not depend on which entry fits, or on how much of one.
-    pub fn verify(&self, presented: &str) -> Option<&Reference> {
+    /// The entry of a token; `None` when it is unknown. Time does not depend on which entry fits, or on how much of one.
+    pub fn verify(&self, presented: &str) -> Option<&TokenEntry> {
         let hash = TokenHash::of(presented);
         let mut found = None;
         for entry in &self.entries {
             let same: Choice = entry.sha256.0.ct_eq(&hash.0);
             if bool::from(same) {
-                found = Some(&entry.label);
+                found = Some(entry);
             }
         }
         found
@@ -236,6 +295,15 @@ impl Tokens {
         if self.entries.iter().any(|other| other.label == entry.label) {
             return Err(TokensError::Entry(format!(
                 "there is a token labelled {} already: remove it first",
+                entry.label
+            )));
+        }
+        if entry.scopes.is_empty() {
+            return Err(TokensError::Entry(format!("the token {} is good for nothing: name a scope", entry.label)));
+        }
+        if entry.scopes.contains(&Scope::Approve) && entry.person.is_none() {
+            return Err(TokensError::Entry(format!(
+                "the token {} approves: it must be a person's (INV-GATEWAY-3)",
                 entry.label
             )));
         }
@@ -261,11 +329,12 @@ mod tests {
         assert_eq!(one.as_str().len(), 43);
         assert_ne!(one.as_str(), two.as_str());
         let mut tokens = Tokens::new();
-        assert_eq!(tokens.verify(one.as_str()), None);
+        let of = |tokens: &Tokens, token: &str| tokens.verify(token).map(|entry| entry.label.clone());
+        assert_eq!(of(&tokens, one.as_str()), None);
         tokens.add(label("one"), &one, UnixTime(1)).unwrap();
         tokens.add(label("two"), &two, UnixTime(2)).unwrap();
-        assert_eq!(tokens.verify(one.as_str()), Some(&label("one")));
-        assert_eq!(tokens.verify(two.as_str()), Some(&label("two")));
+        assert_eq!(of(&tokens, one.as_str()), Some(label("one")));
+        assert_eq!(of(&tokens, two.as_str()), Some(label("two")));
         for wrong in ["", " ", "one", &one.as_str()[1..], &format!("{} ", one.as_str())] {
             assert_eq!(tokens.verify(wrong), None, "{wrong:?}");
         }
@@ -273,6 +342,24 @@ mod tests {
         assert!(!tokens.remove(&label("one")));
         assert_eq!(tokens.verify(one.as_str()), None);
         assert_eq!(format!("{two:?}"), "Token(…)");
+    }
+
+    /// INV-GATEWAY-3.
+    #[test]
+    fn whoever_approves_is_a_person() {
+        let token = Token::generate().unwrap();
+        let scopes = BTreeSet::from([Scope::Diplomas, Scope::Approve]);
+        let mut tokens = Tokens::new();
+        let error = tokens.add_for(label("desk"), &token, UnixTime(1), scopes.clone(), None).unwrap_err();
+        assert!(error.to_string().contains("must be a person's"), "{error}");
+        tokens.add_for(label("desk"), &token, UnixTime(1), scopes, Some("anna".parse().unwrap())).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.json");
+        tokens.save(&path).unwrap();
+        let loaded = Tokens::load(&path).unwrap();
+        let entry = loaded.verify(token.as_str()).unwrap();
+        assert_eq!(entry.person.as_ref().unwrap().as_str(), "anna");
+        assert_eq!(entry, &tokens.entries()[0]);
     }
 
     #[test]
@@ -286,7 +373,10 @@ mod tests {
         tokens.save(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(token.as_str()));
-        assert_eq!(Tokens::load(&path).unwrap().verify(token.as_str()), Some(&label("office")));
+        let loaded = Tokens::load(&path).unwrap();
+        let entry = loaded.verify(token.as_str()).unwrap();
+        assert_eq!((entry.label.as_str(), &entry.person, &entry.scopes), ("office", &None, &notarise_only()));
+        assert!(!text.contains("scopes"), "a token that notarises looks as it always did");
         for mode in [0o640, 0o604, 0o620, 0o644] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let error = Tokens::load(&path).unwrap_err();
@@ -311,6 +401,10 @@ mod tests {
             (file(&format!("{},{}", entry("a", &a), entry("a", &b))), "labelled a already"),
             (file(&format!("{},{}", entry("a", &a), entry("b", &a))), "the same token stands under two labels"),
             (file(&entry("a", &a)).replace("\"created\"", "\"made\""), "unknown field"),
+            (file(&entry("a", &a).replace("}", r#","scopes":["all"]}"#)), "unknown variant"),
+            (file(&entry("a", &a).replace("}", r#","scopes":[]}"#)), "good for nothing"),
+            (file(&entry("a", &a).replace("}", r#","scopes":["approve"]}"#)), "must be a person's"),
+            (file(&entry("a", &a).replace("}", r#","scopes":["approve"],"person":"Anna"}"#)), "a person's name is"),
         ];
         for (text, reason) in cases {
             std::fs::write(&path, &text).unwrap();

@@ -225,7 +225,7 @@ async fn the_description_names_every_route_and_code() {
     }
     let page = world.send(world.bare("GET", "/docs")).await;
     let page = String::from_utf8(page.body).unwrap();
-    for kind in testamur_gateway::problem::KINDS {
+    for kind in testamur_gateway::problem::KINDS.iter().chain(testamur_gateway::diplomas::problem::DIPLOMA_KINDS) {
         assert!(page.contains(&format!("id=\"problem-{}\"", kind.code)), "{}", kind.code);
     }
     assert!(!page.contains("<script") && !page.contains("http"), "nothing of third parties");
