@@ -7,6 +7,7 @@ mod statuses;
 mod world;
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use testamur_credentials::verify::{Outcome, Reason, Report, Verdict, verdict};
 use testamur_primitives::key::SigningKey;
@@ -20,8 +21,10 @@ fn own_key() -> SigningKey {
     SigningKey::ed25519(&[7; 32])
 }
 
+/// A ledger of the test's own, as at the beginning.
 fn world() -> World {
-    World::new(own_key())
+    static FIRST: LazyLock<World> = LazyLock::new(|| World::new(own_key()));
+    FIRST.copy(own_key())
 }
 
 #[test]

@@ -109,6 +109,19 @@ impl World {
         world
     }
 
+    /// The same ledger again, for a test of its own; `key` is the one that this was made with.
+    pub fn copy(&self, key: SigningKey) -> Self {
+        Self {
+            network: self.network.clone(),
+            state: self.state.clone(),
+            lists: self.lists.clone(),
+            ministry: Party::new("ministry", SigningKey::ed25519(&[21; 32])),
+            agency: Party::new("agency", SigningKey::p256(&[22; 32]).unwrap()),
+            university: Party::new("university", key),
+            schema: self.schema,
+        }
+    }
+
     /// A party by its name.
     pub fn party(&self, name: &str) -> &Party {
         match name {
