@@ -17,8 +17,8 @@ use testamur_primitives::status::StatusEntry;
 use testamur_primitives::units::UnixTime;
 use tokio::sync::Mutex;
 
-use crate::limits::{GATHERED_ANSWERS_MAX, GATHERED_LISTS_MAX};
-use crate::registry::{Read, Registry, RegistryError};
+use crate::limits::{GATHERED_ANSWERS_MAX, GATHERED_LISTS_MAX, PASSED_OVER_MAX};
+use crate::registry::{Fault, Read, Registry, RegistryError};
 
 /// The proofs of one credential, of the newest state. `at` is the time that is asked about; none for now.
 ///
@@ -46,9 +46,16 @@ struct Remembered {
     /// Questions as if asked of a state of time 0, and what proves the answers.
     answers: Vec<(Question, Arc<Evidence>, Vec<StatusEntry>)>,
     lists: Lists,
+    /// Nodes whose answers were not used, since the last look.
+    passed_over: Vec<Arc<Fault>>,
 }
 
 impl Gatherer {
+    /// Why nodes were passed over since the last time this was asked: one that lies is told from one that is away.
+    pub async fn passed_over(&self) -> Vec<Arc<Fault>> {
+        core::mem::take(&mut self.remembered.lock().await.passed_over)
+    }
+
     /// As [`gather`].
     pub async fn gather(
         &self,
@@ -76,6 +83,8 @@ impl Gatherer {
                 let read = |state: &ProvenState| read(state, &question);
                 let proven = registry.read_bundle(Some(&bundle(&question)), &first, read).await?;
                 let answer = (Arc::new(proven.evidence), versions(&proven.value));
+                let room = PASSED_OVER_MAX.saturating_sub(remembered.passed_over.len());
+                remembered.passed_over.extend(proven.passed_over.into_iter().take(room));
                 if remembered.answers.len() >= GATHERED_ANSWERS_MAX {
                     remembered.answers.remove(0);
                 }

@@ -56,3 +56,5 @@ pub const GATHER_RESTARTS_MAX: usize = 20;
 pub const GATHERED_ANSWERS_MAX: usize = 256;
 /// Status lists that are remembered meanwhile: at most 256 KiB each.
 pub const GATHERED_LISTS_MAX: usize = 96;
+/// Faults of nodes that are kept for whoever asks: as many as there may be nodes.
+pub const PASSED_OVER_MAX: usize = NODES_MAX;

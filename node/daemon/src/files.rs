@@ -26,7 +26,6 @@ pub(crate) fn create_private_directory(path: &Path) -> Result<(), CommandError> 
 }
 
 /// Writes a file that must not be there yet; on disk when this returns.
-#[cfg(feature = "node")]
 pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CommandError> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {

@@ -10,7 +10,7 @@ use testamur_credentials::presentation::Presentation;
 use testamur_credentials::print::Print;
 use testamur_credentials::proofs::Proofs;
 use testamur_credentials::refusal::Refusal;
-use testamur_credentials::verify::{Outcome, Policy, Reason, Report};
+use testamur_credentials::verify::Policy;
 use testamur_paper::check::{Answer, Found, Named, Verifiers, find};
 use testamur_primitives::hash::GenesisHash;
 use testamur_primitives::units::UnixTime;
@@ -129,7 +129,7 @@ impl Checker {
     /// Fresh proofs for a credential, for those who keep them.
     pub async fn proofs(&self, presented: &Presentation, at: Option<UnixTime>) -> Result<Proofs, RegistryError> {
         let ledger = self.ledgers.first().ok_or_else(|| RegistryError(Vec::new()))?;
-        ledger.gather(presented, at).await
+        Ok(ledger.gather(presented, at).await?.0)
     }
 
     async fn judge(&self, found: Arc<Found>, policy: Policy) -> Result<(Named, Vec<NodeFault>), Failed> {
@@ -145,16 +145,7 @@ impl Checker {
             // Nobody answers: what came along is better than nothing, and the report says as of when it is.
             return Ok((self.verify(found, None, policy).await?, nodes));
         };
-        let report = self.verify(Arc::clone(&found), Some(proofs), policy).await?;
-        if !lacks_proof(&report.report) {
-            return Ok((report, nodes));
-        }
-        // INV-LEDGER-CACHE-1: what was kept was the answer to somebody else's question.
-        let Given { proofs, nodes } = ledger.fresh(presented, policy.at).await;
-        match proofs {
-            Some(proofs) => Ok((self.verify(found, Some(proofs), policy).await?, nodes)),
-            None => Ok((report, nodes)),
-        }
+        Ok((self.verify(found, Some(proofs), policy).await?, nodes))
     }
 
     async fn verify(&self, found: Arc<Found>, proofs: Option<Proofs>, policy: Policy) -> Result<Named, Failed> {
@@ -170,11 +161,4 @@ impl Checker {
 fn policy(at: Option<UnixTime>) -> Policy {
     // A clock before 1970 is as good as none: the proven header's time counts where it is later.
     Policy { at, ..Policy::now(author::now().unwrap_or_default()) }
-}
-
-/// Whether the proofs at hand say nothing of something that is needed.
-fn lacks_proof(report: &Report) -> bool {
-    let missing =
-        [Reason::SignatureNoProof, Reason::IssuerNoProof, Reason::AccreditationNoProof, Reason::StatusNoProof];
-    report.steps.iter().any(|step| step.outcome == Outcome::Unknown && missing.contains(&step.reason))
 }

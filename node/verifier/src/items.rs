@@ -130,6 +130,11 @@ struct Peek {
     file: Option<IgnoredAny>,
 }
 
+fn is_named(text: &[u8]) -> bool {
+    // A doubled member is an error here and must not make a package of it.
+    serde_json::from_slice::<Peek>(text).map_or(text.windows(6).any(|at| at == b"\"file\""), |peek| peek.file.is_some())
+}
+
 fn item_of(element: Element) -> Item {
     let text = match element {
         Element::Text(text) => text,
@@ -141,12 +146,10 @@ fn item_of(element: Element) -> Item {
             Ok(text) => Item { id: None, content: Content::file(text.into_bytes()) },
             Err(_) => malformed("not a JSON string".into()),
         },
-        Some(b'{') if serde_json::from_slice::<Peek>(&text).is_ok_and(|peek| peek.file.is_some()) => {
-            match codec::from_strict::<Named>(&text) {
-                Ok(named) => named.into_item(),
-                Err(_) => malformed("an item has the members file, and perhaps id and receipt: strings".into()),
-            }
-        }
+        Some(b'{') if is_named(&text) => match codec::from_strict::<Named>(&text) {
+            Ok(named) => named.into_item(),
+            Err(_) => malformed("an item has the members file, and perhaps id and receipt: strings".into()),
+        },
         // A package as it is, or something that its reader will not know.
         Some(b'{') => Item { id: None, content: Content::file(text) },
         _ => malformed("an item is a string or an object".into()),

@@ -3,14 +3,14 @@
 //! What is asked names an issuer, kinds of credentials and lists, never a diploma; so many diplomas of one issuer have the same
 //! question, and its answer is used again for a while. How old it is stands in every report (`as_of`).
 //!
-//! - INV-LEDGER-CACHE-1: an answer that is used again never makes a verdict worse than a fresh one would: where something turns
-//!   out to be missing in it, the ledger is asked anew ([`crate::check`]).
+//! - INV-KEPT-1: an answer is used again only for the equal question: the same issuer, claims, lists, claimed moment of issuance and
+//!   time asked about. So nobody's file can make the answer to another's worse.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use testamur_client::diplomas;
-use testamur_client::registry::{Registry, RegistryError};
+use testamur_client::diplomas::Gatherer;
+use testamur_client::registry::{Fault, Registry, RegistryError};
 use testamur_credentials::ledger::Question;
 use testamur_credentials::presentation::Presentation;
 use testamur_credentials::proofs::Proofs;
@@ -86,29 +86,35 @@ impl Ledger {
     }
 
     /// Proofs that are fetched now.
-    pub(crate) async fn fresh(&self, presented: &Presentation, at: Option<UnixTime>) -> Given {
+    async fn fresh(&self, presented: &Presentation, at: Option<UnixTime>) -> Given {
         if let Some((until, nodes)) = lock(&self.away).clone()
             && Instant::now() < until
         {
             return Given { proofs: None, nodes };
         }
         match self.gather(presented, at).await {
-            Ok(proofs) => {
+            Ok((proofs, passed_over)) => {
                 *lock(&self.away) = None;
-                Given { proofs: Some(proofs), nodes: Vec::new() }
+                Given { proofs: Some(proofs), nodes: told(&passed_over) }
             }
             Err(error) => {
-                let nodes: Vec<_> = error.0.iter().map(|fault| NodeFault::from(&**fault)).collect();
+                let nodes = told(&error.0);
                 *lock(&self.away) = Some((Instant::now() + AWAY_PAUSE, nodes.clone()));
                 Given { proofs: None, nodes }
             }
         }
     }
 
-    /// Proofs that are fetched now, or why there are none.
-    pub(crate) async fn gather(&self, presented: &Presentation, at: Option<UnixTime>) -> Result<Proofs, RegistryError> {
+    /// Proofs that are fetched now, and nodes that were passed over; or why there are none.
+    pub(crate) async fn gather(
+        &self,
+        presented: &Presentation,
+        at: Option<UnixTime>,
+    ) -> Result<(Proofs, Vec<Arc<Fault>>), RegistryError> {
         let receipt = presented.receipt.as_ref().and_then(|receipt| receipt.as_ref().ok());
-        diplomas::gather(&self.registry, &presented.credential, receipt, at).await
+        let gatherer = Gatherer::default();
+        let proofs = gatherer.gather(&self.registry, &presented.credential, receipt, at).await?;
+        Ok((proofs, gatherer.passed_over().await))
     }
 
     fn question(&self, presented: &Presentation, at: Option<UnixTime>) -> Question {
@@ -122,6 +128,7 @@ impl Ledger {
 
     fn slot(&self, question: Question) -> Slot {
         let mut slots = lock(&self.slots);
+        // INV-KEPT-1.
         if let Some((_, slot)) = slots.iter().find(|(asked, _)| *asked == question) {
             return Arc::clone(slot);
         }
@@ -132,6 +139,10 @@ impl Ledger {
         slots.push((question, Arc::clone(&slot)));
         slot
     }
+}
+
+fn told(faults: &[Arc<Fault>]) -> Vec<NodeFault> {
+    faults.iter().map(|fault| NodeFault::from(&**fault)).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -28,12 +28,12 @@ pub const ROOM_TIMEOUT: Duration = Duration::from_secs(20);
 pub const MULTIPART_BUFFER_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of headers that a part may have besides: a long file name in percent encoding.
 pub const MULTIPART_PART_BYTES: u64 = 2048;
-/// Time between two pieces of a body: a mobile line's pause.
-pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// After this grace a body must have come at [`BODY_BYTES_PER_S_MIN`] on average: a byte every 14 s would hold a place for
+/// Time between two pieces of a body: callers are on the same machine or in the same building.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// After this grace a body must have come at [`BODY_BYTES_PER_S_MIN`] on average: a byte every 4 s would hold a place for
 /// ever. Time that the service itself lets a body wait does not count.
 pub const BODY_GRACE: Duration = Duration::from_secs(15);
-/// Slowest body that is waited for: callers are on the same machine or in the same building.
+/// Slowest body that is waited for: half a megabit a second.
 pub const BODY_BYTES_PER_S_MIN: u64 = 64 * 1024;
 /// Connections at once: callers are a few programs of one office, each with a pool.
 pub const CONNECTIONS_MAX: usize = 256;

@@ -9,8 +9,8 @@ use testamur_paper::check::{Answer, Verifiers, find, worst};
 use testamur_primitives::limits::RECEIPT_BYTES_MAX;
 use testamur_primitives::units::UnixTime;
 
+use super::render;
 use super::source::{TrustOptions, read, shown};
-use super::{render, source};
 use crate::exit::{CommandError, Exit};
 use crate::files;
 use crate::output::{Output, now, parse_time};
@@ -135,7 +135,7 @@ impl Judge {
         policy: Policy,
         output: &Output,
     ) -> Result<Self, CommandError> {
-        let online = match source::registry(trust, &verifiers)? {
+        let online = match super::source::registry(trust, &verifiers)? {
             Some(registry) => {
                 let checker = testamur_verifier::check::Checker::new(std::sync::Arc::clone(&verifiers), vec![registry]);
                 Some((crate::service::runtime()?, checker))
@@ -199,19 +199,29 @@ impl FileReport {
 
     /// Everything about one file; of an archive with several a line each.
     fn text(&self, output: &Output) -> String {
-        let mut text = match self.answer.reports.as_slice() {
+        let text = match self.answer.reports.as_slice() {
             [one] => render::report(&one.report, &self.file, output),
             _ => {
                 let lines: Vec<_> = self.named().map(|(name, report)| render::line(report, &name, output)).collect();
                 format!("{}\n\n{}", lines.join("\n"), summary(core::slice::from_ref(self)))
             }
         };
-        #[cfg(feature = "node")]
-        for fault in &self.nodes {
+        format!("{}\n{}", text.trim_end(), self.faults())
+    }
+
+    /// What was wrong with the nodes that were asked.
+    #[cfg(feature = "node")]
+    fn faults(&self) -> String {
+        let line = |fault: &testamur_verifier::check::NodeFault| {
             let what = if fault.suspect { "a node's answer does not hold" } else { "a node gave no answer" };
-            text += &format!("  {what}: {} ({})\n", crate::output::harmless(&fault.message), fault.code);
-        }
-        text
+            format!("  {what}: {} ({})\n", crate::output::harmless(&fault.message), fault.code)
+        };
+        self.nodes.iter().map(line).collect()
+    }
+
+    #[cfg(not(feature = "node"))]
+    fn faults(&self) -> String {
+        String::new()
     }
 }
 
