@@ -1,8 +1,9 @@
 //! `testamur bench`: four validators of its own on this machine, measured beside the machine's limits in the same run:
-//! notarising, or with `--registries` the registries.
+//! notarising, with `--registries` the registries, with `--diplomas` a university's graduation.
 //!
 //! Figures mean something only as a share of the limits next to them; no test asserts them.
 
+mod diplomas;
 mod limits;
 mod load;
 mod process;
@@ -67,6 +68,8 @@ pub(crate) struct Bench {
     keep: bool,
     #[command(flatten)]
     size: registries::Size,
+    #[command(flatten)]
+    graduation: diplomas::Size,
 }
 
 /// What a run found.
@@ -140,6 +143,7 @@ struct Network<'a> {
 enum Found {
     Notary(Report),
     Registries(registries::Report),
+    Diplomas(diplomas::Report),
 }
 
 impl Drop for Nodes {
@@ -171,6 +175,7 @@ impl Bench {
         match measured? {
             Found::Notary(report) => output.result(&report, || table(&report)),
             Found::Registries(report) => output.result(&report, || registries::table(&report)),
+            Found::Diplomas(report) => output.result(&report, || diplomas::table(&report)),
         }
         Ok(Exit::Ok)
     }
@@ -206,6 +211,9 @@ impl Bench {
         let network = Network { dir, trust: &made.trust, nodes: &nodes };
         if self.size.registries {
             return self.measure_registries(&network, &runtime, limits, output).map(Found::Registries);
+        }
+        if self.graduation.diplomas {
+            return self.measure_diplomas(&network, &runtime, limits, output).map(Found::Diplomas);
         }
         self.measure_notary(&network, &runtime, limits, output).map(Found::Notary)
     }

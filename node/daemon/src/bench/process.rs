@@ -26,8 +26,19 @@ pub(super) fn resident_bytes(pid: u32) -> Result<u64, String> {
     resident(&status).ok_or_else(|| format!("{path}: no VmRSS in it"))
 }
 
+/// The most memory that a process has held so far.
+pub(super) fn peak_resident_bytes(pid: u32) -> Result<u64, String> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+    kilobytes(&status, "VmHWM:").ok_or_else(|| format!("{path}: no VmHWM in it"))
+}
+
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes(status, "VmRSS:")
+}
+
+fn kilobytes(status: &str, member: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(member))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
