@@ -5,7 +5,7 @@
 
 mod make;
 mod processes;
-mod world;
+pub(crate) mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,8 @@ use world::World;
 Everything lies under DIR; a second start goes on where the first ended. Keys are not encrypted: for development only.
 
   DIR/token           token for the gateway
-  DIR/world           a ministry, an agency, two universities and a city, with their keys; seeded at the first start
+  DIR/world           a ministry, an agency, two universities, an authority and a city, with their keys; seeded at the first
+                      start. DIR/world/university/diplomas holds fifty diplomas: PDF, credential, receipt
   DIR/trust.json      what receipts are verified with (installed as a network at each start)
   DIR/node-0 … /pid   process ids, for `kill -9`
   DIR/node-0 … /log   the nodes' logs")]
@@ -249,7 +250,8 @@ fn introduce(world: &World, dir: &Path, took: Duration, output: &Output) -> Stri
     let dir = relative(dir);
     let dir = dir.display();
     format!(
-        "{} in {}.{} s: a ministry, an accreditation agency, two universities, a city ({dir}/world).\n\n  \
+        "{} in {}.{} s: a ministry, an accreditation agency, two universities, a transport authority, a city, 50 diplomas \
+         ({dir}/world).\n\n  testamur diploma verify {dir}/world/university/diplomas/2026-0001.pdf\n  \
          testamur trust show {}\n  testamur did show {}\n  testamur status allocate --home {dir}/world/university\n  \
          testamur onboard --as university --name \"en=My University\" --country LU --home my-university\n",
         output.paint(Tone::Good, "SEEDED"),

@@ -1,6 +1,6 @@
 //! The small world of a development network: a ministry as Root TAO, an accreditation agency, two universities of which
 //! one may issue micro-credentials only, an authority that certifies drivers, a city that notarises, two schemas, status
-//! lists.
+//! lists, and fifty diplomas.
 //!
 //! Everything is done as users do it, by records; every step looks at the ledger first. So it is seeded once, and goes on
 //! at the next start where it was broken off.
@@ -19,12 +19,16 @@ use testamur_primitives::issuers::{Entity, IssuerType};
 use testamur_primitives::record::Change;
 use testamur_primitives::schemas::body::canonical;
 use testamur_primitives::trust::TrustFile;
+use testamur_registrar::Options;
+use testamur_registrar::files::Delivery;
+use testamur_registrar::import::{self, Kind, Map};
 
 use crate::commands::onboard::{Teller, accept, first_list, invited, is_registered, root};
 use crate::commands::schema::publish;
 use crate::commands::trust::propose;
 use crate::entity::desk::{Desk, unproven};
-use crate::entity::options::{HomeOptions, ScopeOptions};
+use crate::entity::office;
+use crate::entity::options::{HomeOptions, LedgerOptions, ScopeOptions};
 use crate::entity::{Home, Use};
 use crate::exit::CommandError;
 use crate::files;
@@ -37,6 +41,10 @@ const TEMPLATE: &str = include_str!("../../../../../genesis/world.json");
 const DIPLOMA_SCHEMA: &str = include_str!("../../../../../genesis/schemas/diploma.json");
 /// Its schema of the certificates of those who drive dangerous goods.
 const DRIVER_SCHEMA: &str = include_str!("../../../../../genesis/schemas/dangerous-goods.json");
+/// The university's first graduation: fictional people with names of many languages.
+const GRADUATES: &[u8] = include_bytes!("../../../../../genesis/graduation/graduates.csv");
+/// How its columns become diplomas.
+const GRADUATION_MAP: &str = include_str!("../../../../../genesis/graduation/map.toml");
 /// Years of the accreditations in it.
 const YEARS: u64 = 10;
 
@@ -80,23 +88,23 @@ impl Granted {
 /// What DIR/world/world.json says when the world is whole.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct World {
+pub(crate) struct World {
     /// The Root TAO.
-    pub(super) ministry: Did,
+    pub(crate) ministry: Did,
     /// The TAO.
-    pub(super) agency: Did,
+    pub(crate) agency: Did,
     /// A trusted issuer, for degrees and micro-credentials.
-    pub(super) university: Did,
+    pub(crate) university: Did,
     /// A trusted issuer, for micro-credentials only.
-    pub(super) polytechnic: Did,
+    pub(crate) polytechnic: Did,
     /// A trusted issuer of drivers' certificates, accredited by the ministry itself.
-    pub(super) authority: Did,
+    pub(crate) authority: Did,
     /// An author that no accreditation has, admitted by governance.
-    pub(super) city: Did,
+    pub(crate) city: Did,
     /// The schema of diplomas.
-    pub(super) schema: SchemaId,
+    pub(crate) schema: SchemaId,
     /// The schema of drivers' certificates.
-    pub(super) driver_schema: SchemaId,
+    pub(crate) driver_schema: SchemaId,
 }
 
 /// Bytes of world.json.
@@ -121,7 +129,7 @@ struct Seeding<'a> {
 }
 
 /// Seeds what is missing.
-pub(super) async fn seed(
+pub(crate) async fn seed(
     dir: &Path,
     trust: &Arc<TrustFile>,
     nodes: &[String],
@@ -157,6 +165,8 @@ pub(super) async fn seed(
 
     let city = seeding.desk("city", &template.city).await?;
     seeding.admit(&city).await?;
+
+    seeding.graduate().await?;
 
     let did = |desk: &Desk| desk.home.did().clone();
     let world = World {
@@ -217,6 +227,45 @@ impl Seeding<'_> {
         }
         let invitation = invited(desk, entity, wanted, accreditor, scope, YEARS).await?;
         accept(desk, &invitation, &mut Teller::silent(self.output)).await
+    }
+
+    /// Issues the university's diplomas, and puts their files into DIR/world/university/diplomas.
+    async fn graduate(&self) -> Result<(), CommandError> {
+        let home = self.dir.join("world/university");
+        let failed = |what: String| CommandError::failed("dev.world", what, "");
+        let ledger = LedgerOptions { node: self.nodes.to_vec(), trust: Some(self.trust_file()?) };
+        let office = office::open(&HomeOptions::insecure(home.clone()), &ledger, self.output).await?;
+        office.resume_issuing(&|_| {}).await?;
+        let map = Map::parse(GRADUATION_MAP).map_err(|e| failed(e.to_string()))?;
+        let options = Options { formats: map.formats.clone(), print: true };
+        let import = import::read(GRADUATES, Kind::Csv, &map).map_err(|e| failed(e.to_string()))?;
+        if let Some(fault) = import.faults.first() {
+            return Err(failed(format!("genesis/graduation/graduates.csv: {fault}")));
+        }
+        let awards: Vec<_> = import.drafts.iter().map(|(_, draft)| office.store().key_of(&draft.award)).collect();
+        let new: Vec<_> = office.sort(import.drafts)?.new.into_iter().map(|(_, draft)| draft).collect();
+        if !new.is_empty() {
+            office.issue(new, &options, &|_| {}).await?;
+        }
+        let folder = home.join("diplomas");
+        files::create_private_directory(&folder)?;
+        let delivery = Delivery::new(&office);
+        for key in awards {
+            let award = office.store().award(&key)?.ok_or_else(|| failed("an award has no diploma".into()))?;
+            for file in delivery.files(&award, 1)? {
+                files::replace(&folder.join(&file.name), &file.bytes, 0o600)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The trust file, for those who read it from disk.
+    fn trust_file(&self) -> Result<PathBuf, CommandError> {
+        let path = self.dir.join("trust.json");
+        if !path.exists() {
+            files::replace(&path, self.trust.to_json().as_bytes(), 0o644)?;
+        }
+        Ok(path)
     }
 
     /// Lets a DID register by decision of the operators, and registers it.
