@@ -1,6 +1,6 @@
 //! The QR code: the compact credential as it is, in byte mode.
 
-use krilla::geom::{Path, PathBuilder, Rect};
+use krilla::geom::{Path, PathBuilder, Rect, Transform};
 use qrcodegen::{QrCode, QrCodeEcc, QrSegment, Version};
 
 use crate::PaperError;
@@ -33,10 +33,10 @@ impl Code {
             .ok_or(PaperError::Code { bytes: text.len(), most: BYTES_MAX })
     }
 
-    /// Its dark modules in a square of `side` points, the quiet zone within: one path of one rectangle a run, so that no seams show.
-    pub(crate) fn path(&self, left: f32, top: f32, side: f32) -> Path {
+    /// Its dark modules, one unit each, the quiet zone left out: one path of one rectangle a run, so that no seams show. Whole
+    /// numbers pack three times better than points.
+    pub(crate) fn path(&self) -> Path {
         let size = self.0.size();
-        let module = side / (size + 2 * QUIET) as f32;
         let mut path = PathBuilder::new();
         for row in 0..size {
             let mut column = 0;
@@ -46,14 +46,19 @@ impl Code {
                     column += 1;
                 }
                 if column > begin {
-                    let at = |index: i32| (index + QUIET) as f32 * module;
-                    let run =
-                        Rect::from_xywh(left + at(begin), top + at(row), (column - begin) as f32 * module, module);
+                    let run = Rect::from_xywh(begin as f32, row as f32, (column - begin) as f32, 1.0);
                     path.push_rect(run.expect("a module has a size"));
                 }
                 column += 1;
             }
         }
         path.finish().expect("a symbol has dark modules")
+    }
+
+    /// From modules to a square of `side` points with the quiet zone within.
+    pub(crate) fn place(&self, left: f32, top: f32, side: f32) -> Transform {
+        let module = side / (self.0.size() + 2 * QUIET) as f32;
+        let quiet = QUIET as f32 * module;
+        Transform::from_row(module, 0.0, 0.0, module, left + quiet, top + quiet)
     }
 }

@@ -3,10 +3,10 @@
 //! The first page is set at full size; if that is too much for it, everything on it becomes smaller in steps down to 70 %, and what
 //! does not fit even then goes on to the next page. Nothing is ever cut. If there is room left, the gaps share it.
 
+use crate::PaperError;
 use crate::limits::PAGES_MAX;
-use crate::type_setting::{Line, Paragraph};
-use crate::{PaperError, sheet};
-use sheet::{Detail, Sheet, Tongue};
+use crate::sheet::{Sheet, Tongue};
+use crate::type_setting::{Face, Line, Paragraph};
 
 /// Points of a millimetre.
 pub(crate) const MM: f32 = 72.0 / 25.4;
@@ -20,6 +20,8 @@ pub(crate) const LEFT: f32 = 28.0 * MM;
 pub(crate) const WIDTH: f32 = PAGE_WIDTH - 2.0 * LEFT;
 /// Side of the QR code with its quiet zone.
 pub(crate) const CODE_SIDE: f32 = 52.0 * MM;
+/// Its left: the dark modules, not the quiet zone, stand where text begins.
+pub(crate) const CODE_LEFT: f32 = LEFT - 1.7 * MM;
 /// Top of the band with the QR code at the foot of the first page.
 pub(crate) const BAND_TOP: f32 = PAGE_HEIGHT - 20.0 * MM - CODE_SIDE;
 /// Box of the logo.
@@ -106,9 +108,24 @@ pub(crate) struct Band {
 }
 
 enum Block<'a> {
-    Text { paragraph: &'a Paragraph, language: Option<&'a str>, size: f32, colour: Colour, role: Role, gap: f32 },
-    Detail { detail: &'a Detail, gap: f32 },
-    Ornament { gap: f32 },
+    Text {
+        paragraph: &'a Paragraph,
+        language: Option<&'a str>,
+        size: f32,
+        colour: Colour,
+        role: Role,
+        gap: f32,
+    },
+    /// One value of a detail: with the label if it is the first.
+    Detail {
+        label: Option<&'a Paragraph>,
+        value: &'a Tongue,
+        last: bool,
+        gap: f32,
+    },
+    Ornament {
+        gap: f32,
+    },
     Logo,
 }
 
@@ -193,7 +210,11 @@ fn first_page(sheet: &Sheet, logo: bool) -> Vec<Block<'_>> {
         blocks.push(spoken(degree, size, colour, gap));
     }
     for (index, detail) in sheet.details.iter().enumerate() {
-        blocks.push(Block::Detail { detail, gap: if index == 0 { 18.0 } else { 0.0 } });
+        for (place, value) in detail.values.iter().enumerate() {
+            let label = (place == 0).then_some(&detail.label);
+            let gap = if index == 0 && place == 0 { 18.0 } else { 0.0 };
+            blocks.push(Block::Detail { label, value, last: place + 1 == detail.values.len(), gap });
+        }
     }
     blocks.push(text(&sheet.given, 11.5, Text, 16.0));
     blocks
@@ -239,20 +260,19 @@ fn height(block: &Block<'_>, scale: f32) -> f32 {
             let (size, lines) = fitted(paragraph, size * scale);
             leading(size) * lines.len() as f32
         }
-        Block::Detail { detail, .. } => {
-            let of = |tongue: &Tongue| {
-                let size = value_size(tongue) * scale;
-                leading(size) * tongue.paragraph.lines(size, WIDTH - LABEL_WIDTH).len() as f32
-            };
-            let label = leading(LABEL * scale) * detail.label.lines(LABEL * scale, LABEL_WIDTH - 8.0).len() as f32;
-            detail.values.iter().map(of).sum::<f32>().max(label) + 2.0 * ROW_PADDING * scale
+        Block::Detail { label, value, last, .. } => {
+            let size = value_size(value) * scale;
+            let value = leading(size) * value.paragraph.lines(size, WIDTH - LABEL_WIDTH).len() as f32;
+            let lines = label.map_or(0, |label| label.lines(LABEL * scale, LABEL_WIDTH - 8.0).len());
+            let padding = if label.is_some() { ROW_PADDING } else { 0.0 } + if *last { ROW_PADDING } else { 0.0 };
+            value.max(leading(LABEL * scale) * lines as f32) + padding * scale
         }
     }
 }
 
 /// Explanations (a grade's scale) stand smaller than values.
 fn value_size(tongue: &Tongue) -> f32 {
-    if tongue.paragraph.face == crate::type_setting::Face::Sans { SMALL } else { VALUE }
+    if tongue.paragraph.face == Face::Sans { SMALL } else { VALUE }
 }
 
 impl<'a> Pages<'a> {
@@ -277,37 +297,26 @@ impl<'a> Pages<'a> {
                 let (size, lines) = fitted(paragraph, size * scale);
                 self.lines(role, paragraph, language, size, colour, lines, (LEFT, WIDTH, Align::Centre), y);
             }
-            Block::Detail { detail, .. } => {
+            Block::Detail { label, value, last, .. } => {
                 let tall = height(block, scale);
-                self.rules.push(Rule { page, y, left: LEFT, right: LEFT + WIDTH, ornament: false });
-                let top = y + ROW_PADDING * scale;
-                let first = detail.values.first().map_or(VALUE, value_size) * scale;
-                let size = LABEL * scale;
-                // On one base line with the first value.
-                let lift = base(top, first) - base(top, size);
-                let lines = detail.label.lines(size, LABEL_WIDTH - 8.0);
-                let column = (LEFT, LABEL_WIDTH, Align::Left);
-                self.lines(Role::Label, &detail.label, None, size, Colour::Quiet, lines, column, top + lift);
-                let mut top = top;
-                for value in &detail.values {
-                    let size = value_size(value) * scale;
-                    let lines = value.paragraph.lines(size, WIDTH - LABEL_WIDTH);
-                    let count = lines.len() as f32;
-                    let column = (LEFT + LABEL_WIDTH, WIDTH - LABEL_WIDTH, Align::Left);
-                    let colour = if size < VALUE * scale { Colour::Quiet } else { Colour::Text };
-                    self.lines(
-                        Role::Value,
-                        &value.paragraph,
-                        value.language.as_deref(),
-                        size,
-                        colour,
-                        lines,
-                        column,
-                        top,
-                    );
-                    top += count * leading(size);
+                let mut top = y;
+                let size = value_size(value) * scale;
+                if let Some(label) = label {
+                    self.rules.push(Rule { page, y, left: LEFT, right: LEFT + WIDTH, ornament: false });
+                    top += ROW_PADDING * scale;
+                    // On one base line with the value.
+                    let lift = base(top, size) - base(top, LABEL * scale);
+                    let lines = label.lines(LABEL * scale, LABEL_WIDTH - 8.0);
+                    let column = (LEFT, LABEL_WIDTH, Align::Left);
+                    self.lines(Role::Label, label, None, LABEL * scale, Colour::Quiet, lines, column, top + lift);
                 }
-                self.rules.push(Rule { page, y: y + tall, left: LEFT, right: LEFT + WIDTH, ornament: false });
+                let lines = value.paragraph.lines(size, WIDTH - LABEL_WIDTH);
+                let column = (LEFT + LABEL_WIDTH, WIDTH - LABEL_WIDTH, Align::Left);
+                let colour = if value.paragraph.face == Face::Sans { Colour::Quiet } else { Colour::Text };
+                self.lines(Role::Value, &value.paragraph, value.language.as_deref(), size, colour, lines, column, top);
+                if last {
+                    self.rules.push(Rule { page, y: y + tall, left: LEFT, right: LEFT + WIDTH, ornament: false });
+                }
             }
         }
     }
@@ -340,7 +349,7 @@ impl<'a> Pages<'a> {
     /// The band at the foot of the first page, beside the code.
     fn band(&mut self, band: &'a Band) {
         let turned = std::mem::replace(&mut self.count, 1);
-        let left = LEFT + CODE_SIDE + 4.0 * MM;
+        let left = CODE_LEFT + CODE_SIDE + 5.0 * MM;
         let column = (left, PAGE_WIDTH - LEFT - left, Align::Left);
         let parts = [
             (&band.check, 11.0, Colour::Accent, Role::Heading(2), 0.0),
@@ -408,4 +417,92 @@ fn row_height(row: &[Tongue; 4]) -> f32 {
         leading(size) * cell.paragraph.lines(size, column.1).len() as f32
     };
     row.iter().zip(COLUMNS).map(cell).fold(0.0, f32::max) + 2.0 * ROW_PADDING
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use testamur_credentials::content::Text;
+
+    use super::*;
+    use crate::job::{Issuer, PrintJob};
+
+    /// Lays out what a job says, and holds that nothing leaves its page, nothing stands upon another, and no letter is left out.
+    fn check(content: &Value, names: &[String], language: &str) {
+        let names = names.iter().map(|name| Text::new("en", name)).collect();
+        let issuer = Issuer { names, did: "did:ebsi:zsSgDXeYPhZ3AuKhTFneDf1".to_owned(), logo: None };
+        let content = content.as_object().expect("an object");
+        let sheet = Sheet::new(&PrintJob { content, issuer: &issuer, language, heading: None, compact: "x" })
+            .expect("it can be printed");
+        let text = |text: &str| Paragraph::new(Face::Sans, text, "text").expect("Latin");
+        let words = sheet.words;
+        let band = Band {
+            check: text(words.check),
+            how: text(words.how_to_check),
+            issuer: text(&issuer.did),
+            transcript: text(words.transcript),
+        };
+        for logo in [false, true] {
+            let pages = flow(&sheet, &band, logo).expect("it fits some pages");
+            let mut below: Vec<f32> = vec![0.0; pages.count];
+            for piece in &pages.pieces {
+                let mut next = 0;
+                for (line, x, y) in &piece.lines {
+                    assert!(
+                        *x >= LEFT - 0.1 && x + line.width <= PAGE_WIDTH - LEFT + 0.6,
+                        "{} leaves its column",
+                        piece.paragraph.text
+                    );
+                    assert!(
+                        *y - piece.size > 10.0 && *y < PAGE_HEIGHT - 16.0 * MM,
+                        "{} leaves its page",
+                        piece.paragraph.text
+                    );
+                    assert_eq!(line.range().start, next, "a line is left out");
+                    next = line.range().end;
+                }
+                assert_eq!(next, piece.paragraph.len(), "the end is left out");
+                // Paragraphs go down the page (labels and cells stand beside each other).
+                if matches!(piece.role, Role::Paragraph | Role::Heading(_) | Role::Value) {
+                    let top = piece.lines[0].2 - piece.size;
+                    assert!(top + 0.5 >= below[piece.page], "{} stands upon another", piece.paragraph.text);
+                    below[piece.page] = piece.lines[piece.lines.len() - 1].2;
+                }
+            }
+        }
+    }
+
+    fn texts(text: &str, languages: usize) -> Value {
+        (0..languages).map(|n| json!({ "language": if n == 0 { "en" } else { "el" }, "text": text })).collect()
+    }
+
+    #[test]
+    fn the_longest_content_is_printed_whole() {
+        let long = "Wagenburg ".repeat(100);
+        let word = "W".repeat(1_000);
+        for text in [long.trim_end(), &word, "a"] {
+            for languages in [1, 32] {
+                let content = json!({
+                    "givenName": &text[..text.len().min(400)], "familyName": &text[..text.len().min(400)], "dateOfBirth": "2000-01-01", "awardingDate": "2026-01-01",
+                    "title": texts(text, languages), "thesis": { "title": texts(text, languages) }, "eqfLevel": 8, "place": &text[..text.len().min(900)],
+                    "grade": { "value": text, "scale": texts(text, languages) }, "activities": vec![json!({ "title": texts(text, 1), "ects": "1", "grade": &text[..text.len().min(100)] }); 30],
+                });
+                check(&content, &vec![text.to_owned(); languages], "en");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn any_text_is_printed_whole(text in "[A-Za-zα-ωа-я\u{300}\u{301}\u{308} ./-]{1,300}[a-z]", languages in 1usize..6, rows in 0usize..60) {
+            let content = json!({
+                "familyName": text, "dateOfBirth": "2000-01-01", "awardingDate": "2026-01-01", "title": texts(&text, languages),
+                "thesis": { "title": texts(&text, languages) }, "activities": vec![json!({ "title": texts(&text, 1), "date": "2025-01-01" }); rows],
+            });
+            check(&content, &[text], "de");
+        }
+    }
 }

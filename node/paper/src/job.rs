@@ -1,17 +1,7 @@
 //! What is printed.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// A text in one language.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Text {
-    /// BCP 47 tag.
-    pub language: String,
-    /// The text.
-    pub text: String,
-}
+use testamur_credentials::content::Text;
 
 /// Who issues: from the university's own settings and the ledger, never from the content.
 #[derive(Debug, Clone, PartialEq, Eq)]

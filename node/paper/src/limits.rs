@@ -6,14 +6,16 @@ pub const LOGO_BYTES_MAX: usize = 100 * 1024;
 pub const LOGO_PIXELS_MAX: u32 = 1_024;
 /// Characters of one text on the page: a thesis's title of three lines is 300.
 pub const TEXT_CHARS_MAX: usize = 1_000;
-/// Languages of one text.
-pub const LANGUAGES_MAX: usize = 8;
+/// Characters of a date, credits or grade in the transcript, whose columns are narrow; the schema allows a grade 64.
+pub const CELL_CHARS_MAX: usize = 100;
+/// Languages of one text: as many as the schema allows.
+pub const LANGUAGES_MAX: usize = 32;
 /// Entries of a short list: languages of instruction, classes of dangerous goods.
 pub const LIST_ENTRIES_MAX: usize = 32;
-/// Rows of a transcript: eight years of twenty courses, twice.
-pub const ACTIVITIES_MAX: usize = 320;
-/// Pages of a print: the first, and the transcript's.
-pub const PAGES_MAX: usize = 24;
+/// Rows of a transcript: as many as the schema allows.
+pub const ACTIVITIES_MAX: usize = 500;
+/// Pages of a print: what 500 courses with the longest titles take.
+pub const PAGES_MAX: usize = 100;
 
 /// Entries of a ZIP that are opened: a graduation of 1,000 with its receipts.
 pub const ZIP_ENTRIES_MAX: usize = 2_000;

@@ -23,7 +23,7 @@ use krilla::{Document, SerializeSettings};
 use crate::PaperError;
 use crate::code::Code;
 use crate::flow::{
-    BAND_TOP, Band, CODE_SIDE, Colour, LEFT, MM, PAGE_HEIGHT, PAGE_WIDTH, Pages, Piece, Role, Rule, flow,
+    BAND_TOP, Band, CODE_LEFT, CODE_SIDE, Colour, MM, PAGE_HEIGHT, PAGE_WIDTH, Pages, Piece, Role, Rule, flow,
 };
 use crate::job::PrintJob;
 use crate::logo;
@@ -70,7 +70,7 @@ pub fn render(job: &PrintJob<'_>) -> Result<Vec<u8>, PaperError> {
         for piece in pages.pieces.iter().filter(|piece| piece.page == number) {
             if piece.role == Role::Heading(2) && number == 0 {
                 let id = draw_code(&mut surface, &code);
-                tags.figure(id, words.code.to_owned(), (LEFT, BAND_TOP, CODE_SIDE, CODE_SIDE));
+                tags.figure(id, words.code.to_owned(), (CODE_LEFT, BAND_TOP, CODE_SIDE, CODE_SIDE));
             }
             let ids = draw_piece(&mut surface, piece);
             tags.piece(piece, ids);
@@ -120,6 +120,7 @@ fn refused(error: KrillaError) -> PaperError {
         KrillaError::Validation(errors) => {
             PaperError::Writer(format!("{:?}", errors.into_iter().map(|(e, _)| e).collect::<Vec<_>>()))
         }
+        KrillaError::Image(_, _, why) => PaperError::Logo(why),
         other => PaperError::Writer(other.to_string()),
     }
 }
@@ -319,7 +320,9 @@ fn draw_code(surface: &mut Surface<'_>, code: &Code) -> Identifier {
         opacity: NormalizedF32::ONE,
         rule: Default::default(),
     }));
-    surface.draw_path(&code.path(LEFT, BAND_TOP, CODE_SIDE));
+    surface.push_transform(&code.place(CODE_LEFT, BAND_TOP, CODE_SIDE));
+    surface.draw_path(&code.path());
+    surface.pop();
     surface.end_tagged();
     id
 }

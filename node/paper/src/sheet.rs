@@ -1,10 +1,11 @@
 //! The content of a credential as what stands on the page, in order, each text shaped.
 
 use serde_json::{Map, Value};
+use testamur_credentials::content::Text;
 use time::format_description::well_known::Iso8601;
 
-use crate::job::{PrintJob, Text};
-use crate::limits::{ACTIVITIES_MAX, LANGUAGES_MAX};
+use crate::job::PrintJob;
+use crate::limits::{ACTIVITIES_MAX, CELL_CHARS_MAX, LANGUAGES_MAX};
 use crate::type_setting::{Face, Paragraph};
 use crate::words::Words;
 use crate::{PaperError, limits};
@@ -50,14 +51,18 @@ impl Sheet {
     pub(crate) fn new(job: &PrintJob<'_>) -> Result<Self, PaperError> {
         let words = Words::of(job.language);
         let read = Reader { words, content: job.content };
-        let name = format!("{} {}", read.required("givenName")?, read.required("familyName")?);
-        let degrees = read.texts(job.content, "title")?;
+        // Not everybody has a given name.
+        let names = [read.optional("givenName")?, Some(read.required("familyName")?)];
+        let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        // In the issuer's own order: the first is the title, the others say it in other languages.
+        let degrees = read.texts_as_given(job.content, "title")?;
         let first = degrees.first().ok_or_else(|| missing("title"))?.text.clone();
         let date = read.date("awardingDate")?.ok_or_else(|| missing("awardingDate"))?;
         let certificate = !job.content.contains_key("eqfLevel");
         let usual = if certificate { words.certificate } else { words.diploma };
         let heading = job.heading.unwrap_or(usual);
-        let born = read.date("dateOfBirth")?.map(|date| format!("{} {}", words.born, words.date(date)));
+        let birthplace = read.optional("placeOfBirth")?.map(|place| format!(", {place}")).unwrap_or_default();
+        let born = read.date("dateOfBirth")?.map(|date| format!("{} {}{birthplace}", words.born, words.date(date)));
         let given = match read.optional("place")? {
             Some(place) => format!("{} {place}, {} {}", words.given_at, words.given_on, words.date(date)),
             None => words.date(date),
@@ -76,7 +81,7 @@ impl Sheet {
                 .collect::<Result<_, _>>()?,
             heading: Paragraph::new(Face::Serif, heading, "heading")?,
             certifies: Paragraph::new(Face::Serif, words.certifies, "fixed text")?,
-            born: born.map(|born| Paragraph::new(Face::Serif, &born, "dateOfBirth")).transpose()?,
+            born: born.map(|born| Paragraph::new(Face::Serif, &born, "placeOfBirth")).transpose()?,
             awarded: Paragraph::new(Face::Serif, if certificate { words.holds } else { words.awarded }, "fixed text")?,
             degrees: degrees
                 .iter()
@@ -116,8 +121,14 @@ impl Reader<'_> {
 
     /// Texts of a member in several languages, the page's own first.
     fn texts(&self, within: &Map<String, Value>, member: &str) -> Result<Vec<Text>, PaperError> {
+        let mut texts = self.texts_as_given(within, member)?;
+        texts.sort_by_key(|text| text.language.split('-').next() != Some(self.words.language));
+        Ok(texts)
+    }
+
+    fn texts_as_given(&self, within: &Map<String, Value>, member: &str) -> Result<Vec<Text>, PaperError> {
         let Some(value) = within.get(member) else { return Ok(Vec::new()) };
-        let mut texts: Vec<Text> = match value {
+        let texts: Vec<Text> = match value {
             Value::String(text) => vec![Text { language: self.words.language.to_owned(), text: text.clone() }],
             value => serde_json::from_value(value.clone())
                 .map_err(|_| form(member, "a list of texts with their languages"))?,
@@ -128,7 +139,6 @@ impl Reader<'_> {
         if texts.is_empty() || texts.iter().any(|t| t.text.trim().is_empty() || !is_tag(&t.language)) {
             return Err(form(member, "a list of texts with their languages"));
         }
-        texts.sort_by_key(|text| text.language.split('-').next() != Some(self.words.language));
         Ok(texts)
     }
 
@@ -179,9 +189,11 @@ impl Reader<'_> {
         push(words.level, one(level.map(|level| format!("{level}, {}", words.level_of)), "eqfLevel")?)?;
         push(words.field, one(self.optional("iscedF")?.map(str::to_owned), "iscedF")?)?;
         push(words.credits, one(self.optional("ects")?.map(|credits| format!("{credits} ECTS")), "ects")?)?;
-        push(words.grade, self.grade()?)?;
+        push(words.grade, self.grade(self.content, "grade")?)?;
         if let Some(thesis) = self.object("thesis")? {
-            push(words.thesis, many(self.texts(thesis, "title")?, "thesis.title")?)?;
+            let mut values = many(self.texts(thesis, "title")?, "thesis.title")?;
+            values.extend(self.grade(thesis, "thesis.grade")?);
+            push(words.thesis, values)?;
         }
         let languages = self.list("languages")?.map(|tags| {
             let names: Vec<_> = tags.iter().map(|tag| words.language_name(tag)).collect();
@@ -192,14 +204,16 @@ impl Reader<'_> {
         Ok(details)
     }
 
-    fn grade(&self) -> Result<Vec<Tongue>, PaperError> {
-        let Some(grade) = self.object("grade")? else { return Ok(Vec::new()) };
-        let value = grade.get("value").and_then(Value::as_str).ok_or_else(|| missing("grade.value"))?;
+    /// A grade: value and classification, then what the scale is.
+    fn grade(&self, within: &Map<String, Value>, field: &'static str) -> Result<Vec<Tongue>, PaperError> {
+        let Some(grade) = within.get("grade") else { return Ok(Vec::new()) };
+        let grade = grade.as_object().ok_or_else(|| form(field, "an object"))?;
+        let value = grade.get("value").and_then(Value::as_str).ok_or_else(|| missing(&format!("{field}.value")))?;
         let classification = self.texts(grade, "classification")?;
         let first = classification.first().map(|c| format!("{value}, {}", c.text));
-        let mut tongues = vec![self.own(Face::Serif, first.as_deref().unwrap_or(value), "grade")?];
+        let mut tongues = vec![self.own(Face::Serif, first.as_deref().unwrap_or(value), field)?];
         for scale in self.texts(grade, "scale")?.iter().take(2) {
-            tongues.push(self.tongue(Face::Sans, scale, "grade.scale")?);
+            tongues.push(self.tongue(Face::Sans, scale, field)?);
         }
         Ok(tongues)
     }
@@ -223,7 +237,8 @@ impl Reader<'_> {
             let titles = self.texts(activity, "title")?;
             let title = titles.first().ok_or_else(|| missing(&field("title")))?;
             let cell = |member: &str| match activity.get(member) {
-                None => Ok(String::new()),
+                // A cell without content would be no cell to a reader that cannot see the page.
+                None => Ok("\u{2013}".to_owned()),
                 Some(Value::String(text)) => Ok(text.clone()),
                 Some(Value::Object(grade)) => grade
                     .get("value")
@@ -232,12 +247,15 @@ impl Reader<'_> {
                     .ok_or_else(|| form(member, "a text, or an object with a value")),
                 Some(_) => Err(form(member, "a text")),
             };
-            rows.push([
-                self.tongue(Face::Serif, title, &field("title"))?,
-                self.own(Face::Sans, &cell("date")?, &field("date"))?,
-                self.own(Face::Sans, &cell("ects")?, &field("ects"))?,
-                self.own(Face::Sans, &cell("grade")?, &field("grade"))?,
-            ]);
+            let narrow = |member: &str| {
+                let text = cell(member)?;
+                if text.chars().count() > CELL_CHARS_MAX {
+                    return Err(PaperError::TooLong { field: field(member), most: CELL_CHARS_MAX, unit: "characters" });
+                }
+                self.own(Face::Sans, &text, &field(member))
+            };
+            let title = self.tongue(Face::Serif, title, &field("title"))?;
+            rows.push([title, narrow("date")?, narrow("ects")?, narrow("grade")?]);
         }
         Ok(rows)
     }

@@ -107,6 +107,22 @@ pub(crate) struct Line {
     pub(crate) width: f32,
 }
 
+#[cfg(test)]
+impl Line {
+    /// Which of the paragraph's glyphs it has.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.from..self.to
+    }
+}
+
+#[cfg(test)]
+impl Paragraph {
+    /// How many glyphs there are.
+    pub(crate) fn len(&self) -> usize {
+        self.glyphs.len()
+    }
+}
+
 impl Paragraph {
     /// Shapes `text`; `field` is what an error names.
     pub(crate) fn new(face: Face, text: &str, field: &str) -> Result<Self, PaperError> {
@@ -151,22 +167,27 @@ impl Paragraph {
         let room = width / size;
         let mut lines = Vec::new();
         let (mut from, mut at) = (0, 0);
-        // Where the line could end: the glyph after the last good place.
-        let mut good: Option<usize> = None;
+        // Where the line could end: after the last space; if there is none, after the last hyphen. A hyphen is the second choice
+        // because readers that join lines drop it, and names have some.
+        let (mut space, mut hyphen): (Option<usize>, Option<usize>) = (None, None);
         let mut wide = 0.0;
         while at < self.glyphs.len() {
             let advance = self.glyphs[at].x_advance;
             // A space may hang over the end of a line; a mark stays with its letter.
             if wide + advance > room && at > from && !self.is_space(at) && self.begins_cluster(at) {
-                let to = good.unwrap_or(at);
+                let to = space.or(hyphen).unwrap_or(at);
                 lines.push(self.line(from, to, size));
-                (from, at, good, wide) = (to, to, None, 0.0);
+                (from, at, space, hyphen, wide) = (to, to, None, None, 0.0);
                 continue;
             }
             wide += advance;
             at += 1;
-            if self.breaks_before(at) {
-                good = Some(at);
+            if at < self.glyphs.len() && !self.is_space(at) {
+                match self.text_of(at - 1) {
+                    " " => space = Some(at),
+                    "-" | "/" | "\u{2013}" | "\u{2014}" | ":" => hyphen = Some(at),
+                    _ => {}
+                }
             }
         }
         lines.push(self.line(from, self.glyphs.len(), size));
@@ -199,15 +220,6 @@ impl Paragraph {
 
     fn begins_cluster(&self, at: usize) -> bool {
         at == 0 || self.glyphs[at].text_range != self.glyphs[at - 1].text_range
-    }
-
-    /// Whether a line may end before the glyph `at`.
-    fn breaks_before(&self, at: usize) -> bool {
-        if at == 0 || at >= self.glyphs.len() || self.is_space(at) {
-            return false;
-        }
-        matches!(self.text_of(at - 1), " " | "-" | "/" | "\u{2013}" | "\u{2014}" | ":")
-            && (self.is_space(at - 1) || !self.text_of(at).starts_with(|c: char| c.is_ascii_digit()))
     }
 }
 

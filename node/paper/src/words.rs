@@ -136,7 +136,7 @@ static FRENCH: Words = Words {
     classes: "Classes",
     expires: "Valable jusqu’au",
     check: "Comment vérifier ce document",
-    how_to_check: "Ouvrez un vérificateur Testamur et scannez ce code, ou déposez-y ce PDF. Il indique qui l’a délivré, s’il a été \
+    how_to_check: "Ouvrez un vérificateur Testamur, puis scannez ce code ou déposez ce PDF. Il indique qui l’a délivré, s’il a été \
                    modifié ou retiré, et depuis quand il existe. Cette page seule ne prouve rien.",
     issuer: "Émetteur",
     code: "Code QR contenant l’attestation signée de ce document, à lire par un vérificateur Testamur",

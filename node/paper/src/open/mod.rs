@@ -101,8 +101,7 @@ fn pdf_files(bytes: &[u8]) -> Result<(Vec<File>, Print), OpenError> {
     })
 }
 
-/// Credentials and packages among files, each with the receipt that belongs to it: the one of the same name up to the first dot
-/// (`weber.sd-jwt`, `weber.receipt.json`), or the only one there is beside the only credential.
+/// Credentials and packages among files, each with the receipt that belongs to it.
 fn paired(files: Vec<(String, Vec<u8>)>) -> Vec<Item> {
     let mut receipts = Vec::new();
     let mut items = Vec::new();
@@ -115,16 +114,27 @@ fn paired(files: Vec<(String, Vec<u8>)>) -> Vec<Item> {
     }
     let single = items.len() == 1 && receipts.len() == 1;
     for item in &mut items {
-        let fits = |(name, _): &&(String, Vec<u8>)| single || stem(name) == stem(&item.name);
-        item.receipt = receipts.iter().find(fits).map(|(_, bytes)| bytes.clone());
+        let nearest = receipts
+            .iter()
+            .filter_map(|(name, bytes)| Some((kinship(&item.name, name)?, bytes)))
+            .min_by_key(|(kin, _)| *kin);
+        let receipt = nearest.map(|(_, bytes)| bytes).or_else(|| single.then(|| &receipts[0].1));
+        item.receipt = receipt.cloned();
     }
     items
 }
 
-/// A name up to the first dot of its last part, the folders before it included.
-fn stem(name: &str) -> &str {
-    let file = name.rfind('/').map_or(0, |slash| slash + 1);
-    name[file..].find('.').map_or(name, |dot| &name[..file + dot])
+/// How near a receipt's name is to a credential's; `weber.jwt` has `weber.jwt.receipt.json` before `weber.receipt.json`.
+fn kinship(credential: &str, receipt: &str) -> Option<u8> {
+    let stem = receipt.strip_suffix(".json").unwrap_or(receipt);
+    let stem = stem.strip_suffix(".receipt").or_else(|| stem.strip_suffix("-receipt")).unwrap_or(stem);
+    let without =
+        |name: &'_ str| name.rfind('.').filter(|dot| !name[*dot..].contains('/')).map_or(name.len(), |dot| dot);
+    match stem {
+        stem if stem == credential => Some(0),
+        stem if stem == &credential[..without(credential)] => Some(1),
+        _ => None,
+    }
 }
 
 /// What a file looks like from outside.
