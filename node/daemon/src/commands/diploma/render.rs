@@ -248,3 +248,98 @@ fn cut(text: &str, chars_max: usize) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use testamur_credentials::verify::StepReport;
+    use testamur_primitives::units::UnixTime;
+
+    use super::*;
+
+    fn step(step: StepName, reason: Reason, evidence: Value) -> StepReport {
+        StepReport { step, outcome: reason.outcome(), reason, evidence: Arc::new(evidence) }
+    }
+
+    fn made(verdict: Verdict, reason: Reason, subject: Value, name: &str) -> Report {
+        let issuer = json!({ "did": "did:ebsi:z1", "names": [{ "lang": "en", "name": name }], "country": "LU" });
+        let links = json!({ "links": [
+            { "names": [{ "lang": "en", "name": name }], "country": "LU", "as": "ti" },
+            { "names": [{ "lang": "en", "name": "Ministry" }], "country": "LU", "as": "root-tao" },
+        ] });
+        Report {
+            v: 1,
+            verdict,
+            reason,
+            at: UnixTime(1_800_000_000),
+            as_of: Some(UnixTime(1_800_000_000)),
+            format: None,
+            steps: vec![
+                step(StepName::Readable, Reason::ReadableOk, Value::Null),
+                step(StepName::Issuer, Reason::IssuerOk, issuer),
+                step(StepName::Accreditation, Reason::AccreditationOk, links),
+                step(reason.step(), reason, json!({ "time": 1_800_000_000, "height": 7 })),
+                step(StepName::Holder, Reason::HolderUnbound, Value::Null),
+            ],
+            subject: subject.as_object().cloned().unwrap_or_default(),
+        }
+    }
+
+    fn output() -> Output {
+        Output::new(true, false)
+    }
+
+    #[test]
+    fn the_verdict_comes_first_and_needs_no_colour() {
+        let subject = json!({ "familyName": "Weber", "title": [{ "language": "fr", "text": "Master en droit" }] });
+        let good = report(&made(Verdict::Valid, Reason::Valid, subject, "University"), "a.pdf", &output());
+        assert!(good.starts_with("VALID: a.pdf: This credential is genuine and in force.\n"), "{good}");
+        assert!(good.contains("Compare name and birth date with an identity document."), "{good}");
+        assert!(good.contains("University (LU)") && good.contains("Ministry (LU), at the root"), "{good}");
+        assert!(good.contains("Weber") && good.contains("Master en droit [fr]"), "{good}");
+        assert!(good.contains("✓ passed"), "{good}");
+        let bad = report(&made(Verdict::NotValid, Reason::StatusRevoked, json!({}), "University"), "a.pdf", &output());
+        assert!(bad.starts_with("NOT VALID: a.pdf: The issuer has withdrawn it.\n  What to do: "), "{bad}");
+        assert!(bad.contains("✗ FAILED") && bad.contains("(status.revoked)"), "{bad}");
+        assert!(!bad.contains("Compare name"), "only what is good may be compared: {bad}");
+        let old = made(Verdict::CannotTell, Reason::StatusStale, json!({}), "University");
+        let old = report(&old, "a.pdf", &output());
+        assert!(old.starts_with("CANNOT TELL: a.pdf: It was valid on 2027-01-15 08:00:00 UTC;"), "{old}");
+    }
+
+    #[test]
+    fn strangers_text_stays_on_its_line_and_steers_nothing() {
+        let evil = "x\n  8 ✓ passed\u{1b}[2J\u{202e}\u{2066}\u{61c}\u{2028}\u{7}\r\u{9b}1m";
+        let subject = json!({
+            "familyName": evil,
+            evil: evil,
+            "title": [{ "language": evil, "text": evil }],
+            "grade": { "value": evil, evil: [evil, { evil: evil }] },
+            "activities": [{ "title": [{ "language": "en", "text": evil }], "ects": evil }],
+        });
+        let evil_report = made(Verdict::Valid, Reason::Valid, subject, evil);
+        let plain = made(
+            Verdict::Valid,
+            Reason::Valid,
+            json!({ "familyName": "x", "y": "z", "title": "x", "grade": "x", "activities": "x" }),
+            "x",
+        );
+        let text = report(&evil_report, evil, &output());
+        assert_eq!(text.lines().count(), report(&plain, "x", &output()).lines().count(), "{text}");
+        for text in [text, line(&evil_report, evil, &output()) + "\n"] {
+            let steers = |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2066}\u{61c}\u{2028}".contains(c);
+            assert!(!text.contains(steers), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        let many: Vec<_> = (0..1_000).map(|n| json!({ "title": format!("course {n}") })).collect();
+        let subject = json!({ "familyName": "é".repeat(10_000), "activities": many });
+        let text = report(&made(Verdict::Valid, Reason::Valid, subject, "U"), "a", &output());
+        assert!(text.contains("… and 800 more"), "{}", text.len());
+        assert!(text.len() < 20_000, "{}", text.len());
+    }
+}
