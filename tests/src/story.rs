@@ -24,7 +24,7 @@ use testamur_registry::{
     ApplyError, BlockContext, Execution, Rejection, ReplayWindow, WriteSet, check_stateless, genesis_writes,
 };
 
-use crate::chain::{Chain, START, key, seed, set_of};
+use crate::chain::{Chain, START, key, members, seed, set_of};
 
 /// A legal entity with its two keys: one for registry records, one for credentials and everyday records.
 #[derive(Debug)]
@@ -225,8 +225,24 @@ impl World {
 
     /// Executes records in the next block, ten seconds later, and appends it.
     pub fn block(&mut self, records: &[Record]) -> Result<(), Rejection> {
+        let next = UnixTime(self.time().0 + 10);
+        self.block_at(next, records)
+    }
+
+    /// Lets time pass: an empty block at that time.
+    pub fn wait(&mut self, until: UnixTime) {
+        self.block_at(until, &[]).expect("an empty block applies");
+    }
+
+    /// Other validators from the next block on.
+    pub fn change_set(&mut self, next: &[u32]) {
+        let (height, time) = (self.chain.tip().height.next(), self.time().0 + 10);
+        self.write(height, &WriteSet::default());
+        self.chain.change_set(time, members(next));
+    }
+
+    fn block_at(&mut self, time: UnixTime, records: &[Record]) -> Result<(), Rejection> {
         let parent = self.chain.tip().height;
-        let time = UnixTime(self.time().0 + 10);
         let context = BlockContext { genesis: self.network(), protocol: 1, height: parent.next(), time };
         let writes = {
             let state = TreeState::new(&self.tree, parent, self.root);

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+mod credentials;
+pub mod diplomas;
 mod ed25519;
 mod formats;
 mod receipts;
@@ -30,6 +32,8 @@ pub fn all() -> Files {
     receipts::write(&mut files);
     ed25519::write(&mut files);
     registries::write(&mut files);
+    credentials::write(&mut files);
+    diplomas::write(&mut files);
     files
 }
 
