@@ -156,19 +156,24 @@ async fn status(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn samples_list() -> Response {
-    Json(samples::list()).into_response()
+    json_text(samples::INDEX.to_owned())
 }
 
 async fn sample(axum::extract::Path(name): axum::extract::Path<String>) -> Answer {
-    let sample = samples::SAMPLES.iter().find(|sample| sample.name == name);
-    let sample = sample.ok_or_else(|| Problem::new(&http::NOT_FOUND, "no sample has this name: see /v1/samples"))?;
-    let mut response = sample.bytes.into_response();
+    let sample = samples::SAMPLES.iter().find(|(known, _)| *known == name);
+    let (_, bytes) =
+        sample.ok_or_else(|| Problem::new(&http::NOT_FOUND, "no sample has this name: see /v1/samples"))?;
+    let mut response = bytes.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     Ok(response)
 }
 
 async fn openapi_json() -> Response {
-    let mut response = openapi::document().into_response();
+    json_text(openapi::document())
+}
+
+fn json_text(text: String) -> Response {
+    let mut response = text.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,26 +1,27 @@
-//! Official sample requests with the answers expected.
+//! Official sample requests with the answers expected, under a trust file of their own. `cargo run -p testamur-verifier --example
+//! samples` makes them.
 
-use serde::Serialize;
+/// What `GET /v1/samples` says: names, times to ask about, verdicts and reasons.
+pub(crate) const INDEX: &str = include_str!("../samples/index.json");
 
-/// A sample.
-#[derive(Debug, Serialize)]
-pub(crate) struct Sample {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// Its file.
-    #[serde(skip)]
-    pub(crate) bytes: &'static [u8],
+macro_rules! samples {
+    ($($name:literal),* $(,)?) => {
+        /// Each file by its name; the trust file among them.
+        pub(crate) const SAMPLES: &[(&str, &[u8])] = &[$(($name, include_bytes!(concat!("../samples/", $name)))),*];
+    };
 }
 
-/// All.
-pub(crate) const SAMPLES: &[Sample] = &[];
-
-#[derive(Serialize)]
-pub(crate) struct List {
-    samples: &'static [Sample],
-}
-
-/// What `GET /v1/samples` says.
-pub(crate) fn list() -> List {
-    List { samples: SAMPLES }
-}
+samples![
+    "trust.json",
+    "valid-sd-jwt",
+    "valid-vcdm2",
+    "valid-ebsi",
+    "valid-without-receipt",
+    "revoked",
+    "suspended",
+    "altered",
+    "stale",
+    "bare-credential",
+    "link",
+    "not-a-credential",
+];

@@ -48,3 +48,26 @@ async fn a_batch_that_runs_is_finished_before_the_end() {
     let (text, ()) = tokio::join!(answer.text(), running.stop());
     assert_eq!(crate::lines(&text.unwrap()).len(), 40);
 }
+
+#[tokio::test]
+async fn every_official_sample_has_the_answer_that_is_promised() {
+    let world = world();
+    let running = Running::start(&world, Vec::new()).await;
+    let get = async |path: &str| running.client.get(running.url(path)).send().await.unwrap().bytes().await.unwrap();
+    let trust = testamur_primitives::trust::TrustFile::from_json(&get("/v1/samples/trust.json").await).unwrap();
+    let verifiers = testamur_paper::check::Verifiers::new([std::sync::Arc::new(trust)]);
+    let checker = testamur_verifier::check::Checker::new(std::sync::Arc::new(verifiers), Vec::new());
+    let of_samples =
+        |config: testamur_verifier::VerifierConfig| testamur_verifier::VerifierConfig { checker, ..config };
+    let judge = Running::start_with(&world, Vec::new(), of_samples).await;
+    let index: Value = serde_json::from_slice(&get("/v1/samples").await).unwrap();
+    let samples = index["samples"].as_array().unwrap();
+    assert!(samples.len() >= 10);
+    for sample in samples {
+        let name = sample["name"].as_str().unwrap();
+        let file = get(&format!("/v1/samples/{name}")).await;
+        let url = judge.url(&format!("/v1/verify?at={}", sample["at"]));
+        let answer: Value = judge.client.post(url).body(file).send().await.unwrap().json().await.unwrap();
+        assert_eq!((&answer["verdict"], &answer["reason"]), (&sample["verdict"], &sample["reason"]), "{name}");
+    }
+}
