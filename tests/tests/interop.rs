@@ -1,16 +1,21 @@
 //! Others' tools read what this network makes: `signed_note` and `tlog_tiles` for notes, checkpoints and proofs, a
 //! stock JOSE library for records. Nothing of our own verification is used on the checking side.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use signed_note::Note;
+use testamur_credentials::jws::Jws;
 use testamur_primitives::block::push_entry;
 use testamur_primitives::hash::TreeHash;
+use testamur_primitives::identity::DidEntry;
 use testamur_primitives::policy::tlog_policy;
+use testamur_primitives::state::evidence::Evidence;
 use testamur_tests::chain::{Chain, START, set_of};
 use testamur_tests::notes::verifiers;
 use testamur_tests::tiles::MemoryTiles;
+use testamur_tests::vectors::diplomas::{DiplomaCase, Part};
 use testamur_tests::vectors::{self, RecordsFile};
 use tlog_tiles::{Checkpoint, Hash, TileHashReader, check_record, check_tree, prove_record, prove_tree, record_hash};
 
@@ -96,4 +101,51 @@ fn records_verify_with_a_stock_jose_library() {
     // The library has no ES256K: Web Cryptography lacks the curve. Python checks those two.
     assert_eq!(report["skipped"], 2);
     assert_eq!(report["verified"], file.good.len() - 2);
+}
+
+/// Credentials of every format and key, and status tokens of every format, as the pipeline finds them valid.
+#[test]
+fn credentials_and_status_tokens_verify_with_a_stock_jose_library() {
+    let read = |name: &str| std::fs::read(vectors::folder().join("diplomas").join(name)).expect("vectors");
+    let evidence: Evidence = serde_json::from_slice(&read("evidence-main.json")).expect("JSON");
+    let mut keys = BTreeMap::new();
+    for entry in evidence.state.iter().filter(|entry| entry.key.starts_with("did/")) {
+        let document: Option<DidEntry> = entry.value.as_deref().and_then(|value| serde_json::from_str(value).ok());
+        let methods = document.into_iter().flat_map(|document| document.methods);
+        keys.extend(methods.map(|method| (method.id, method.key)));
+    }
+    let cases: Vec<DiplomaCase> = serde_json::from_slice(&read("valid.json")).expect("JSON");
+    let (mut lines, mut formats) = (String::new(), BTreeMap::<String, usize>::new());
+    for case in &cases {
+        let texts = std::iter::once(&case.input).chain(case.tokens.values());
+        for parts in texts {
+            let [Part::Text(text)] = parts.as_slice() else { continue };
+            let jws = text.split('~').next().expect("a first part");
+            let Ok(parsed) = Jws::parse(jws) else { continue };
+            let fragment = parsed.header["kid"].as_str().and_then(|kid| kid.split('#').nth(1)).expect("a key id");
+            let line = serde_json::json!({ "name": case.name, "jws": jws, "jwk": keys[fragment] });
+            lines.push_str(&format!("{line}\n"));
+            *formats.entry(format!("{:?} {}", parsed.alg, parsed.typ().expect("a typ"))).or_default() += 1;
+        }
+    }
+    for typ in ["JWT", "vc+jwt", "dc+sd-jwt"] {
+        for alg in ["ES256", "ES384", "ES256K", "EdDSA"] {
+            assert!(formats.contains_key(&format!("{alg} {typ}")), "no {typ} under {alg}: {formats:?}");
+        }
+    }
+    let path = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(path.path(), lines).expect("written");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("jose/credentials.mjs");
+    let output = Command::new("node").arg(script).arg(path.path()).output().expect("node is there");
+    assert!(output.status.success(), "npm ci in tests/jose? {}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    let of = |wanted: bool| {
+        formats.iter().filter(|(name, _)| name.starts_with("ES256K ") == wanted).map(|(_, n)| *n).sum::<usize>()
+    };
+    assert_eq!(report["skipped"], of(true));
+    let verified = report["verified"].as_object().expect("an object");
+    let count: u64 = verified.values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(count, of(false) as u64, "{report}");
+    assert!(verified.contains_key("statuslist+jwt"), "status tokens, too: {report}");
+    println!("{report}");
 }

@@ -1,0 +1,32 @@
+//! One of [`testamur_tests::fuzz::TARGETS`] under libFuzzer: the one that `FUZZ_TARGET` names. With `FUZZ_CORPUS` it writes
+//! the inputs that the target begins from into that folder.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use libfuzzer_sys::fuzz_target;
+use testamur_tests::fuzz::{TARGETS, Target};
+
+static TARGET: OnceLock<Target> = OnceLock::new();
+
+fn chosen() -> Target {
+    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    let Some(target) = TARGETS.into_iter().find(|target| target.name == name) else {
+        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        panic!("FUZZ_TARGET is one of: {}", names.join(" "));
+    };
+    target
+}
+
+fuzz_target!(
+    init: {
+        let target = *TARGET.get_or_init(chosen);
+        if let Some(folder) = std::env::var_os("FUZZ_CORPUS").map(PathBuf::from) {
+            for (number, input) in (target.corpus)().iter().enumerate() {
+                std::fs::write(folder.join(format!("seed-{number}")), input).expect("the corpus can be written");
+            }
+        }
+    },
+    |data: &[u8]| (TARGET.get_or_init(chosen).run)(data)
+);
