@@ -4,14 +4,21 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use testamur_api::server::Tls;
-use testamur_gateway::tokens::{Token, Tokens, TokensError};
+use testamur_gateway::diplomas::{Desk, RowsKind};
+use testamur_gateway::tokens::{Scope, Token, Tokens, TokensError};
 use testamur_gateway::{Gateway as GatewayService, GatewayConfig};
 use testamur_primitives::record::Reference;
+use testamur_registrar::Options;
+use testamur_registrar::import::{self, Import, Kind, Map};
+use testamur_registrar::limits::MAP_BYTES_MAX;
+use testamur_registrar::staff::PersonName;
 
 use crate::config::{Log, read_toml};
+use crate::entity::office;
+use crate::entity::options::{HomeOptions, LedgerOptions};
 use crate::exit::{CommandError, Exit};
 use crate::keystore::{Access, Key, KeyKind, PassphraseOptions};
 use crate::output::{Output, Tone, now, utc};
@@ -50,6 +57,12 @@ pub(crate) enum TokenCommand {
         /// The tokens file of the gateway (made when it is not there)
         #[arg(long, value_name = "FILE")]
         tokens: PathBuf,
+        /// What it is good for; may be given several times
+        #[arg(long, value_enum, default_value = "notarise")]
+        scope: Vec<ScopeName>,
+        /// The person of the university's desk who uses it: who proposes a change never approves it
+        #[arg(long, value_name = "NAME")]
+        person: Option<PersonName>,
         /// Which caller it is for, such as registry-office; never a person's name
         label: Reference,
     },
@@ -68,6 +81,30 @@ pub(crate) enum TokenCommand {
         label: Reference,
     },
 }
+
+/// What a token is good for, as command lines name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScopeName {
+    /// Documents and hashes to receipts
+    Notarise,
+    /// Issuing diplomas, reading what was issued, proposing changes
+    Diplomas,
+    /// Approving changes that somebody else proposed
+    Approve,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::Notarise => Self::Notarise,
+            ScopeName::Diplomas => Self::Diplomas,
+            ScopeName::Approve => Self::Approve,
+        }
+    }
+}
+
+/// Faults of rows that an answer tells one by one.
+const FAULTS_TOLD: usize = 20;
 
 /// A gateway's config.toml.
 #[derive(Debug, Deserialize)]
@@ -88,6 +125,10 @@ struct ConfigFile {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     batch_window_ms: Option<u64>,
+    /// Home of the university whose diplomas are issued here; the gateway then has its archive to itself.
+    diplomas_home: Option<PathBuf>,
+    /// How columns become diplomas.
+    diplomas_map: Option<PathBuf>,
     #[serde(default)]
     log: Log,
 }
@@ -116,7 +157,10 @@ pub(crate) fn config_text(listen: SocketAddr, nodes: &[SocketAddr], insecure_dev
 }
 
 impl ConfigFile {
-    fn read(path: &Path, passphrase: &PassphraseOptions) -> Result<(GatewayConfig, Log), CommandError> {
+    fn read(
+        path: &Path,
+        passphrase: &PassphraseOptions,
+    ) -> Result<(GatewayConfig, Option<DeskFiles>, Log), CommandError> {
         let file: Self = read_toml(path)?;
         let base = path.parent().unwrap_or(Path::new(""));
         let trust = networks::read(&base.join(&file.trust))?.trust;
@@ -143,7 +187,52 @@ impl ConfigFile {
         if let Some(window) = file.batch_window_ms {
             config.batch_window = Duration::from_millis(window);
         }
-        Ok((config, file.log))
+        let desk = file.diplomas_home.map(|home| DeskFiles {
+            home: HomeOptions::of_service(base.join(home), options, file.insecure_dev),
+            map: file.diplomas_map.map(|map| base.join(map)),
+            ledger: LedgerOptions { node: config.nodes.clone(), trust: Some(base.join(&file.trust)) },
+        });
+        Ok((config, desk, file.log))
+    }
+}
+
+/// Where a university's desk is.
+struct DeskFiles {
+    home: HomeOptions,
+    map: Option<PathBuf>,
+    ledger: LedgerOptions,
+}
+
+impl DeskFiles {
+    async fn open(self, output: &Output) -> Result<Desk, CommandError> {
+        let map = match &self.map {
+            None => None,
+            Some(path) => {
+                let refuse = |reason: String| CommandError::content(path, reason, "correct the map");
+                let text = String::from_utf8(files::read_at_most(path, MAP_BYTES_MAX)?);
+                let text = text.map_err(|_| refuse("is no UTF-8".into()))?;
+                Some(Map::parse(&text).map_err(|e| refuse(e.to_string()))?)
+            }
+        };
+        let office = office::open(&self.home, &self.ledger, output).await?;
+        let mut formats = map.as_ref().map(|map| map.formats.clone()).unwrap_or_default();
+        if formats.is_empty() {
+            formats.clone_from(&office.settings().formats);
+        }
+        let read = move |kind: RowsKind, bytes: &[u8]| {
+            let map = map.as_ref().ok_or("the gateway has no map: its operator sets diplomas_map")?;
+            let kind = match kind {
+                RowsKind::Csv => Kind::Csv,
+                RowsKind::Json => Kind::Json,
+            };
+            let Import { drafts, faults, .. } = import::read(bytes, kind, map).map_err(|e| e.to_string())?;
+            if faults.is_empty() {
+                return Ok(drafts.into_iter().map(|(_, draft)| draft).collect());
+            }
+            let told: Vec<_> = faults.iter().take(FAULTS_TOLD).map(ToString::to_string).collect();
+            Err(format!("{} faults: {}", faults.len(), told.join("; ")))
+        };
+        Ok(Desk::new(office, Box::new(read), Options { formats, print: true }))
     }
 }
 
@@ -170,9 +259,14 @@ impl Gateway {
             service::end_with_parent()?;
         }
         service::forbid_core_dumps()?;
-        let (config, log) = ConfigFile::read(&path, &self.passphrase)?;
+        let (mut config, desk, log) = ConfigFile::read(&path, &self.passphrase)?;
         service::start_log(&log)?;
-        service::runtime()?.block_on(serve(config))
+        service::runtime()?.block_on(async {
+            if let Some(desk) = desk {
+                config.desk = Some(desk.open(output).await?);
+            }
+            serve(config).await
+        })
     }
 }
 
@@ -201,11 +295,12 @@ async fn serve(config: GatewayConfig) -> Result<Exit, CommandError> {
 impl TokenCommand {
     fn run(self, output: &Output) -> Result<Exit, CommandError> {
         match self {
-            Self::Add { tokens: path, label } => {
+            Self::Add { tokens: path, scope, person, label } => {
                 let mut tokens = if path.exists() { load(&path)? } else { Tokens::new() };
                 let created = now()?;
                 let token = Token::generate().map_err(|e| tokens_refused(&e))?;
-                tokens.add(label.clone(), &token, created).map_err(|e| tokens_refused(&e))?;
+                let scopes = scope.into_iter().map(Scope::from).collect();
+                tokens.add_for(label.clone(), &token, created, scopes, person).map_err(|e| tokens_refused(&e))?;
                 tokens.save(&path).map_err(|e| tokens_refused(&e))?;
                 let report = TokenReport { label: label.as_str(), token: Some(token.as_str()), created: created.0 };
                 output.result(&report, || token.as_str().to_owned());

@@ -94,6 +94,11 @@ impl HomeOptions {
         Self { home: Some(directory), ..self.clone() }
     }
 
+    /// Of a service's configuration.
+    pub(crate) fn of_service(directory: PathBuf, passphrase: PassphraseOptions, insecure_dev: bool) -> Self {
+        Self { home: Some(directory), passphrase, insecure_dev }
+    }
+
     /// Of a home with unencrypted keys.
     pub(crate) fn insecure(directory: PathBuf) -> Self {
         Self { home: Some(directory), insecure_dev: true, ..Self::default() }

@@ -1,7 +1,7 @@
 //! Private keys on disk: one JSON file a key, readable by its owner alone, encrypted unless it is a development key.
 //!
 //! ```text
-//! { "v":1, "type":"testamur-key", "kind":"consensus|log|peer|operator|author|capability|assertion",
+//! { "v":1, "type":"testamur-key", "kind":"consensus|log|peer|operator|author|capability|assertion|staff",
 //!   "alg":"ed25519|secp256k1|p256", "public_key":"<base64url>", "secret": <sealed or plain> }
 //! sealed: { "kdf":"argon2id", "memory_kib":…, "passes":…, "lanes":…, "salt":"…", "cipher":"xchacha20-poly1305",
 //!           "nonce":"…", "text":"…" }        the cipher's associated data bind everything else in the file
@@ -53,6 +53,8 @@ pub(crate) enum KeyKind {
     Capability,
     /// A legal entity's credentials and everyday records
     Assertion,
+    /// A person at a desk: consents to corrections and withdrawals of diplomas
+    Staff,
     /// What a legal entity keeps of the diplomas that it issued
     Archive,
 }
@@ -68,6 +70,7 @@ impl KeyKind {
             Self::Author => "author",
             Self::Capability => "capability",
             Self::Assertion => "assertion",
+            Self::Staff => "staff",
             Self::Archive => "archive",
         }
     }
@@ -75,7 +78,9 @@ impl KeyKind {
     /// The curve of its keys, as key files name it.
     fn alg(self) -> &'static str {
         match self {
-            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive => "ed25519",
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive | Self::Staff => {
+                "ed25519"
+            }
             Self::Capability => "secp256k1",
             Self::Assertion => "p256",
         }
@@ -84,7 +89,9 @@ impl KeyKind {
     /// A signing key of its curve; none when the secret is no scalar of it, which chance does once in 2^32 or less.
     fn signing(self, seed: &[u8; 32]) -> Option<SigningKey> {
         match self {
-            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive => Some(SigningKey::ed25519(seed)),
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive | Self::Staff => {
+                Some(SigningKey::ed25519(seed))
+            }
             Self::Capability => SigningKey::secp256k1(seed).ok(),
             Self::Assertion => SigningKey::p256(seed).ok(),
         }
@@ -93,7 +100,7 @@ impl KeyKind {
     /// A public key of its curve.
     fn public(self, bytes: &[u8]) -> Result<PublicKey, KeyError> {
         match self {
-            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive => {
+            Self::Consensus | Self::Log | Self::Peer | Self::Operator | Self::Author | Self::Archive | Self::Staff => {
                 PublicKey::ed25519(bytes.try_into().map_err(|_| KeyError::BadPublicKey)?)
             }
             Self::Capability => PublicKey::secp256k1(bytes),
