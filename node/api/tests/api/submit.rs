@@ -231,3 +231,15 @@ fn a_body_that_breaks_off_changes_nothing() {
     let unknown = send(node.address, b"POST /v1/records?wait=ever HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     assert!(unknown.problem(400, "request.query").contains("wait: unknown variant `ever`, expected `final`"));
 }
+
+/// A node is nobody's desk: diplomas are no business of the ledger's, and none is ever sent there by mistake unnoticed.
+#[test]
+fn nodes_do_not_take_diplomas() {
+    let node = TestNode::start();
+    let diploma = br#"[{"award":"A1","name":"nobody"}]"#;
+    for path in ["/v1/diplomas", "/v1/diplomas/changes", "/v1/diplomas/A1", "/v1/verify", "/v1/verify/batch"] {
+        let headers = "content-type: application/json\r\n";
+        request(node.address, "POST", path, headers, diploma).problem(404, "request.unknown-route");
+        get(node.address, path).problem(404, "request.unknown-route");
+    }
+}
