@@ -13,7 +13,7 @@ use testamur_primitives::key::SigningKey;
 use testamur_primitives::record::Bytes;
 use testamur_primitives::units::UnixTime;
 use testamur_registrar::fake::{Break, FakeLedger};
-use testamur_registrar::store::{ArchiveKey, AwardId, Draft, Store};
+use testamur_registrar::store::{ArchiveKey, AwardId, Draft, Store, StoreError};
 use testamur_registrar::{Ledger, Office, Options, Settings};
 
 use crate::world::{Answer, World};
@@ -68,8 +68,11 @@ fn draft(row: &Value) -> Result<Draft, String> {
     })
 }
 
-fn open(directory: &tempfile::TempDir, ledger: &Arc<FakeLedger>) -> Desk {
-    let store = Store::open(&directory.path().join("a.redb"), &ArchiveKey::from_bytes(&[3; 32]), &issuer()).unwrap();
+fn store(directory: &tempfile::TempDir) -> Result<Store, StoreError> {
+    Store::open(&directory.path().join("a.redb"), &ArchiveKey::from_bytes(&[3; 32]), &issuer())
+}
+
+fn desk(store: Store, ledger: &Arc<FakeLedger>) -> Desk {
     let (key, ledger) = (SigningKey::p256(&[5; 32]).unwrap(), Arc::clone(ledger) as Arc<dyn Ledger>);
     let office = Office::new(issuer(), key, ledger, store, Settings::default());
     Desk::new(office, Box::new(read_rows), Options { formats: [Format::SdJwt].into(), print: false })
@@ -79,7 +82,7 @@ impl Counter {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ledger = Arc::new(FakeLedger::new(issuer(), SigningKey::p256(&[5; 32]).unwrap()));
-        let desk = open(&directory, &ledger);
+        let desk = desk(store(&directory).unwrap(), &ledger);
         for (name, seed) in [("anna", 1), ("ben", 2)] {
             let key = SigningKey::ed25519(&[seed; 32]).public_key();
             let key = Bytes(key.as_bytes().to_vec());
@@ -112,10 +115,11 @@ impl Counter {
         let Self { world, ledger, directory, .. } = self;
         world.stop().await;
         let desk = loop {
-            // The archive is one process's, and one gateway's: the old one lets go of it when its last thread has ended.
-            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| open(&directory, &ledger))) {
-                Ok(desk) => break desk,
-                Err(_) => tokio::task::yield_now().await,
+            // INV-ARCHIVE-4: the old gateway lets go of the archive when its last thread has ended.
+            match store(&directory) {
+                Ok(store) => break desk(store, &ledger),
+                Err(StoreError::Busy(_)) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
             }
         };
         Self::over(directory, ledger, desk).await
