@@ -11,14 +11,15 @@
 //! file is. `evidence`, `lists` and `receipt` may be missing. A list is known by the SHA-256 of its bits, which the evidence
 //! has; a list that nothing names is ignored.
 //!
-//! Reading splits the file into its members once and reads each once, since a verifier takes thousands a second; evidence and
-//! lists that the last packages had, too, are not read again ([`memory`]). Proofs are checked where they are used, by
+//! Reading splits the file into its members once and reads each once, since a verifier takes thousands a second. The diplomas of
+//! one graduation come with the same evidence and the same lists, byte for byte, and reading those costs more than all the
+//! rest; so what they read as is remembered, and nothing of a credential is. Proofs are checked where they are used, by
 //! [`crate::verify`].
-
-mod memory;
+//!
+//! - INV-PACKAGE-1: what is remembered is found again only if all of its bytes are equal; an answer is the same without.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
@@ -27,10 +28,9 @@ use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, EVIDENCE_BYTES_MAX};
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::state::evidence::{Evidence, EvidenceError};
 
-use memory::Memory;
-
+use crate::generations::Generations;
 use crate::json;
-use crate::limits::{PACKAGE_BYTES_MAX, PACKAGE_LISTS_MAX};
+use crate::limits::{PACKAGE_BYTES_MAX, PACKAGE_LISTS_MAX, PACKAGE_MEMORY_BYTES_MAX};
 use crate::presentation::Presentation;
 use crate::proofs::{Lists, Proofs};
 use crate::refusal::Refusal;
@@ -40,8 +40,11 @@ pub const TYPE: &str = "testamur-diploma-package";
 /// How hard lists are compressed: they are mostly zeros, and the last percent costs most of the time.
 const LEVEL: u8 = 6;
 
-static EVIDENCE: Memory<Arc<Evidence>> = Memory::new();
-static LISTS: Memory<Lists> = Memory::new();
+/// What bytes read as.
+type Remembered<T> = LazyLock<Generations<Arc<[u8]>, T>>;
+
+static EVIDENCE: Remembered<Arc<Evidence>> = LazyLock::new(|| Generations::new(PACKAGE_MEMORY_BYTES_MAX));
+static LISTS: Remembered<Lists> = LazyLock::new(|| Generations::new(PACKAGE_MEMORY_BYTES_MAX));
 
 /// What goes into a package. Proofs of elsewhere (`tokens`) do not: they end by themselves.
 #[derive(Debug, Clone)]
@@ -101,14 +104,28 @@ pub fn read(bytes: &[u8]) -> Result<Presentation, Refusal> {
         serde_json::from_slice(credential).map_err(|_| Refusal::malformed("the member credential is not text"))?;
     let mut presentation = Presentation::of_text(&credential)?;
     presentation.receipt = members.get("receipt").map(|receipt| Receipt::decode(receipt));
-    match members.get("evidence").map(|evidence| EVIDENCE.read(evidence, evidence_of)).transpose() {
+    match members.get("evidence").map(|evidence| remembered(&EVIDENCE, evidence, evidence_of)).transpose() {
         Ok(evidence) => presentation.proofs.evidence = evidence,
         Err(error) => presentation.evidence_error = Some(error),
     }
     if let Some(lists) = members.get("lists") {
-        presentation.proofs.lists = LISTS.read(lists, lists_of)?;
+        presentation.proofs.lists = remembered(&LISTS, lists, lists_of)?;
     }
     Ok(presentation)
+}
+
+/// What these bytes read as. An error is found anew each time.
+fn remembered<T: Clone, E>(
+    memory: &Generations<Arc<[u8]>, T>,
+    bytes: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, E> {
+    if let Some(found) = memory.get(bytes) {
+        return Ok(found);
+    }
+    let found = read(bytes)?;
+    memory.put(bytes.into(), found.clone(), bytes.len());
+    Ok(found)
 }
 
 fn evidence_of(bytes: &[u8]) -> Result<Arc<Evidence>, EvidenceError> {

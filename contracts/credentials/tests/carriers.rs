@@ -212,8 +212,16 @@ fn a_package_is_read_as_it_was_made() {
     let whole: Value = serde_json::from_slice(&file).unwrap();
     assert_eq!(serde_json::to_vec(&whole).unwrap(), file, "members in order, no spaces");
     same(&presentation::read(&file).unwrap(), &package);
-    let again = presentation::read(&file).unwrap();
-    same(&again, &package);
+    // INV-PACKAGE-1: the same bytes are the same evidence; others, of any difference, are read.
+    let [first, again] = [(); 2].map(|()| presentation::read(&file).unwrap().proofs.evidence.unwrap());
+    assert!(Arc::ptr_eq(&first, &again));
+    let mut other = package.clone();
+    let mut evidence = (*first).clone();
+    evidence.state.pop();
+    other.proofs.evidence = Some(Arc::new(evidence));
+    other.proofs.lists = [vec![1; 16_384]].into_iter().collect();
+    same(&presentation::read(&other.encode()).unwrap(), &other);
+    same(&presentation::read(&file).unwrap(), &package);
     // Spaces around the members, and a byte order mark, are what editors leave.
     let spaced = String::from_utf8(file.clone()).unwrap().replacen("{\"", "\u{feff}{\n \"", 1) + "\n";
     same(&presentation::read(spaced.as_bytes()).unwrap(), &package);

@@ -150,6 +150,9 @@ pub enum BuildError {
         /// What is read.
         most: usize,
     },
+    /// More fields than an SD-JWT is read with.
+    #[error("the content has {0} members; an SD-JWT shows at most {DISCLOSURES_MAX}")]
+    Fields(usize),
     /// A compact credential in which not even the names fit.
     #[error("the names are too long for a QR code: {bytes} bytes, and {most} fit")]
     Names {
@@ -213,8 +216,9 @@ pub fn build(format: Format, draft: &Draft, salts: &mut dyn FnMut() -> [u8; 16])
     if bytes > CREDENTIAL_BYTES_MAX {
         return Err(BuildError::TooLarge { bytes, most: CREDENTIAL_BYTES_MAX });
     }
-    if unsigned.disclosures.as_ref().is_some_and(|disclosures| disclosures.len() > DISCLOSURES_MAX) {
-        return Err(BuildError::TooLarge { bytes, most: CREDENTIAL_BYTES_MAX });
+    let fields = unsigned.disclosures.as_ref().map_or(0, Vec::len);
+    if fields > DISCLOSURES_MAX {
+        return Err(BuildError::Fields(fields));
     }
     Ok(unsigned)
 }

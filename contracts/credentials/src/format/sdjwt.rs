@@ -75,7 +75,7 @@ pub(super) fn build(draft: &Draft, salts: &mut dyn FnMut() -> [u8; 16]) -> Resul
 
 /// Reads one: the signed part, and what follows its first `~`.
 pub(super) fn read(jws: Jws, rest: &str) -> Result<Credential, Refusal> {
-    let (given, _key_binding) = split(rest);
+    let (given, _) = split(rest);
     let disclosed = disclosures::apply(&jws.payload, &given)?;
     let all = &disclosed.claims;
     let vct = claims::text(all, "vct")?.ok_or(Refusal::Incomplete("vct"))?;
