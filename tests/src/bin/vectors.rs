@@ -10,8 +10,10 @@ fn main() -> ExitCode {
     let files = vectors::all();
     if write {
         // Renamed cases leave no file behind. The registry's vectors are its own tests' business.
-        for stale in
-            ["receipts", "evidence", "diplomas"].map(|name| folder.join(name)).iter().filter(|path| path.exists())
+        for stale in ["receipts", "evidence", "diplomas", "credentials"]
+            .map(|name| folder.join(name))
+            .iter()
+            .filter(|path| path.exists())
         {
             std::fs::remove_dir_all(stale).expect("the folder can be removed");
         }
