@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use testamur_credentials::limits::FILE_BYTES_MAX;
+use testamur_credentials::link;
 use testamur_paper::check::Verifiers;
 use testamur_primitives::trust::TrustFile;
 
@@ -15,8 +16,17 @@ use crate::output::harmless;
 #[cfg(feature = "node")]
 use crate::profile::Profile;
 
-/// Reads a file, or standard input for `-`. More than anything that is looked at is cut off one byte later: the verdict says so.
+/// The share link that was given in place of a file.
+fn link_of(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| link::is_link(text))
+}
+
+/// Reads a file, or standard input for `-`; a share link is what it holds. More than anything that is looked at is cut off one byte
+/// later: the verdict says so.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    if let Some(link) = link_of(path) {
+        return Ok(link.as_bytes().to_vec());
+    }
     let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
@@ -31,7 +41,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
 
 /// A file's name as it is shown.
 pub(crate) fn shown(path: &Path) -> String {
-    if path == Path::new("-") { "standard input".into() } else { harmless(&path.display().to_string()) }
+    match link_of(path) {
+        Some(_) => "the link".into(),
+        None if path == Path::new("-") => "standard input".into(),
+        None => harmless(&path.display().to_string()),
+    }
 }
 
 /// Whom to believe, and whom to ask.

@@ -25,7 +25,7 @@ the answer says how old they are.
 
 Exit codes: 0 valid, 3 not valid, 4 cannot tell, 1 a file cannot be read. Of several files the worst counts.")]
 pub(crate) struct Verify {
-    /// The files; `-` reads one from standard input
+    /// The files, or share links; `-` reads one from standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The receipt of the file, where it is not inside [default: FILE.receipt.json if that is there]
@@ -80,20 +80,29 @@ impl Verify {
         let verifiers = self.trust.verifiers()?;
         let judge = Judge::new(&self.trust, verifiers, policy, output)?;
         let mut reports = Vec::with_capacity(self.files.len());
+        let mut unread = None;
         for path in &self.files {
-            let given = self.given(path)?;
-            let report = judge.file(given)?;
+            let report = match self.given(path).and_then(|given| judge.file(given)) {
+                Ok(report) => report,
+                // Of many files one that cannot be read keeps nobody from the verdicts on the others.
+                Err(error) if self.files.len() > 1 => {
+                    output.error(&error);
+                    unread = Some(Exit::Operational);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if self.files.len() > 1 {
                 report.print_line(output);
             }
             reports.push(report);
         }
         let all = reports.iter().map(|report| (report.answer.verdict, report.answer.reason));
-        let (verdict, reason) = worst(all).expect("clap requires a file");
-        let exit = exit_of(verdict);
+        let Some((verdict, reason)) = worst(all) else { return Ok(Exit::Operational) };
+        let exit = unread.unwrap_or(exit_of(verdict));
         let report = Report { verdict, reason, exit_code: exit as u8, files: &reports };
         output.result(&report, || match reports.as_slice() {
-            [one] => one.text(output),
+            [one] if self.files.len() == 1 => one.text(output),
             many => summary(many),
         });
         Ok(exit)
