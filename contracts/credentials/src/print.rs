@@ -12,19 +12,8 @@
 //! - INV-PRINT-1: a PDF counts as the issuer's only when it is, byte for byte, the print that the credential names and the one
 //!   update that its attachments make.
 //!
-//! **The update** is a function of the print and of the files, without compression, so that any language makes the same bytes.
-//! [`split`] reads it back by making it again. With S the print's `/Size`, C = S − 1 its catalog, P the offset of its
-//! cross-reference table, and for the file i (from 0, ordered by name) of n bytes:
-//!
-//! ```text
-//! \n
-//! S+2i 0 obj\n<</Type/EmbeddedFile/Subtype/application#2Fjson/Length n/Params<</Size n/ModDate(D:YYYYMMDDhhmmssZ)>>>>\n
-//!     stream\n …n bytes… \nendstream\nendobj\n
-//! S+2i+1 0 obj\n<</Type/Filespec/F(name)/UF(name)/EF<</F S+2i 0 R/UF S+2i 0 R>>/AFRelationship/Data/Desc(text)>>\nendobj\n
-//! C 0 obj\n<<…the print's catalog…/Names<</EmbeddedFiles<</Names[(name) S+2i+1 0 R …]>>>>/AF[S+2i+1 0 R …]>>\nendobj\n
-//! xref\nC 1+2k\n …one entry of 20 bytes an object… trailer\n
-//! <<…the print's trailer, its /Size and the second /ID replaced…/Prev P>>\nstartxref\n…offset…\n%%EOF
-//! ```
+//! **The update** is a function of the print and of the files, without compression or escapes, so that any language makes the same
+//! bytes: FORMATS.md, "Print", has them. [`split`] reads it back by making it again.
 
 use serde::{Deserialize, Serialize};
 use testamur_primitives::codec::sha256;
@@ -312,8 +301,8 @@ fn looks_like_object(bytes: &[u8]) -> bool {
     let mut at = 0;
     while let Some(next) = find(&bytes[at..], b"obj") {
         let before = &bytes[..at + next];
-        let gap = before.trim_ascii_end();
-        if gap.len() < before.len() && gap.last().is_some_and(u8::is_ascii_digit) {
+        let last = before.iter().rposition(|b| !matches!(b, 0 | b'\t' | b'\n' | 0x0c | b'\r' | b' '));
+        if last.is_some_and(|last| last + 1 < before.len() && before[last].is_ascii_digit()) {
             return true;
         }
         at += next + 3;
@@ -384,4 +373,212 @@ fn unix_time(date: &[u8]) -> Option<UnixTime> {
     let [hour, minute, second] = [part(8, 10)?, part(10, 12)?, part(12, 14)?].map(|n| n as u8);
     let at = date.with_hms(hour, minute, second).ok()?.assume_utc().unix_timestamp();
     Some(UnixTime(u64::try_from(at).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A print as the renderer ends them: catalog last, a plain table, a trailer with two ids.
+    fn print(pages: &str) -> Vec<u8> {
+        let mut out = b"%PDF-1.7\n%\x80\x80\x80\x80\n".to_vec();
+        let mut offsets = Vec::new();
+        for object in [
+            format!("1 0 obj\n<</Type/Pages/Kids[]/Count 0{pages}>>\nendobj\n\n"),
+            "2 0 obj\n<</Title(x)>>\nendobj\n\n".to_owned(),
+            "3 0 obj\n<</Type/Catalog/Pages 1 0 R/Lang(en)>>\nendobj\n\n".to_owned(),
+        ] {
+            offsets.push(out.len());
+            out.extend_from_slice(object.as_bytes());
+        }
+        let table = out.len();
+        out.extend_from_slice(b"xref\n0 4\n0000000000 65535 f\r\n");
+        for offset in offsets {
+            out.extend_from_slice(format!("{offset:010} 00000 n\r\n").as_bytes());
+        }
+        out.extend_from_slice(
+            format!("trailer\n<</Size 4/Root 3 0 R/Info 2 0 R/ID[(abc=)(def=)]>>\nstartxref\n{table}\n%%EOF")
+                .as_bytes(),
+        );
+        out
+    }
+
+    fn file(name: &str, bytes: &[u8]) -> Attachment {
+        Attachment {
+            name: name.to_owned(),
+            media_type: "application/dc+sd-jwt".to_owned(),
+            description: "Credential, signed: EQF 6".to_owned(),
+            relationship: Relationship::Source,
+            modified: UnixTime(1_783_728_000),
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    fn whole(print: &[u8], files: &[Attachment]) -> Vec<u8> {
+        [print, &update(print, files).expect("these can be attached")].concat()
+    }
+
+    #[test]
+    fn what_is_attached_is_found_again() {
+        let print = print("");
+        let receipt = Attachment {
+            relationship: Relationship::Data,
+            media_type: "application/json".to_owned(),
+            ..file("receipt.json", b"{\"a\": [1, 2]}")
+        };
+        let files = vec![file("credential.sd-jwt", b"eyJ.eyJ.sig~"), receipt];
+        assert_eq!(split(&whole(&print, &files)), Some((print.len(), files)));
+        assert_eq!(split(&print), None, "a print alone has no update");
+        assert_eq!(PrintDigest::of(b"").sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    /// Made by another program from FORMATS.md.
+    #[test]
+    fn the_updates_bytes_are_a_format() {
+        let expected = concat!(
+            "\n",
+            "4 0 obj\n",
+            "<</Type/EmbeddedFile/Subtype/application#2Fdc+sd-jwt/Length 3/Params<</Size 3/ModDate(D:20260711000000Z)>>>>\n",
+            "stream\n",
+            "eyJ\n",
+            "endstream\n",
+            "endobj\n",
+            "5 0 obj\n",
+            "<</Type/Filespec/F(c.sd-jwt)/UF(c.sd-jwt)/EF<</F 4 0 R/UF 4 0 R>>/AFRelationship/Source/Desc(Credential, signed: EQF 6)>>\n",
+            "endobj\n",
+            "3 0 obj\n",
+            "<</Type/Catalog/Pages 1 0 R/Lang(en)/Names<</EmbeddedFiles<</Names[(c.sd-jwt) 5 0 R]>>>>/AF[5 0 R]>>\n",
+            "endobj\n",
+            "xref\n",
+            "3 3\n",
+            "0000000597 00000 n\r\n",
+            "0000000315 00000 n\r\n",
+            "0000000460 00000 n\r\n",
+            "trailer\n",
+            "<</Size 6/Root 3 0 R/Info 2 0 R/ID[(abc=) <010b81e8899ea34417d353bfe9d51422>]/Prev 147>>\n",
+            "startxref\n",
+            "713\n",
+            "%%EOF",
+        );
+        let update = update(&print(""), &[file("c.sd-jwt", b"eyJ")]).expect("attached");
+        assert_eq!(String::from_utf8(update).expect("ASCII"), expected);
+    }
+
+    /// INV-PRINT-1, attacked: no other byte anywhere after the print, nothing added, left out or put in between.
+    #[test]
+    fn an_update_that_differs_in_a_byte_is_not_ours() {
+        let print = print("");
+        let pdf = whole(&print, &[file("credential.jwt", b"eyJ.eyJ.sig"), file("receipt.json", b"{}")]);
+        for at in print.len()..pdf.len() {
+            for change in [1, 0x20, 0x80] {
+                let mut other = pdf.clone();
+                other[at] ^= change;
+                // Also a change in a file's own bytes: the second document id is a digest of them.
+                assert_eq!(split(&other), None, "byte {at}");
+            }
+        }
+        for end in print.len()..pdf.len() {
+            assert_eq!(split(&pdf[..end]), None, "cut at {end}");
+        }
+        for more in [&b"\n"[..], b" ", b"%", b"\n%%EOF", b"\n1 0 obj\n<<>>\nendobj\n"] {
+            assert_eq!(split(&[&pdf, more].concat()), None);
+            assert_eq!(split(&[more, &pdf].concat()).map(|found| found.0), None);
+            assert_eq!(split(&[&pdf[..print.len()], more, &pdf[print.len()..]].concat()).map(|found| found.0), None);
+        }
+    }
+
+    #[test]
+    fn an_update_of_another_print_is_not_ours() {
+        let (one, other) = (print(""), print("/X 1"));
+        let files = [file("credential.jwt", b"eyJ")];
+        let update = update(&one, &files).expect("attached");
+        assert_eq!(split(&[&other[..], &update].concat()), None);
+        // A second update, by whomever, also by this very function.
+        let twice = whole(&one, &files);
+        assert_eq!(super::update(&twice, &files), Err(PrintError::NotAPrint));
+    }
+
+    #[test]
+    fn what_a_lenient_reader_could_take_for_an_object_is_refused() {
+        let print = print("");
+        for bytes in [&b"1 0 obj"[..], b"x 12\nobj<<>>", b"0\t obj", b"endstream", b"..obj 3 0  obj", b"1 0\0obj"] {
+            assert_eq!(
+                update(&print, &[file("a", bytes)]),
+                Err(PrintError::Object),
+                "{}",
+                String::from_utf8_lossy(bytes)
+            );
+        }
+        for bytes in [&b"obj"[..], b"object 1", b"1obj", b"an obj", b"ey1obj", b""] {
+            assert!(update(&print, &[file("a", bytes)]).is_ok(), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn only_plain_texts_are_attached() {
+        let print = print("");
+        let refused = |change: fn(&mut Attachment)| {
+            let mut file = file("a", b"eyJ");
+            change(&mut file);
+            update(&print, &[file])
+        };
+        let changes: [fn(&mut Attachment); 12] = [
+            |f| f.name = String::new(),
+            |f| f.name = "a/b".to_owned(),
+            |f| f.name = "a)b".to_owned(),
+            |f| f.name = "ä".to_owned(),
+            |f| f.name = "a".repeat(65),
+            |f| f.media_type = "text".to_owned(),
+            |f| f.media_type = "text/Plain".to_owned(),
+            |f| f.media_type = "text/plain;a=b".to_owned(),
+            |f| f.media_type = "text/#20".to_owned(),
+            |f| f.description = "(".to_owned(),
+            |f| f.description = "\\".to_owned(),
+            |f| f.modified = UnixTime(u64::MAX),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            assert_eq!(refused(change), Err(PrintError::Text), "{index}");
+        }
+        assert_eq!(update(&print, &[]), Err(PrintError::Bounds));
+        assert_eq!(update(&print, &[file("b", b""), file("a", b"")]), Err(PrintError::Order));
+        assert_eq!(update(&print, &[file("a", b""), file("a", b"")]), Err(PrintError::Order));
+        let many: Vec<_> = (10..=10 + ATTACHMENTS_MAX).map(|n| file(&format!("a{n}"), b"")).collect();
+        assert_eq!(update(&print, &many), Err(PrintError::Bounds));
+        assert_eq!(update(&print, &[file("a", &vec![b'a'; ATTACHMENT_BYTES_MAX + 1])]), Err(PrintError::Bounds));
+        assert_eq!(update(b"%PDF-1.7\n%%EOF", &[file("a", b"")]), Err(PrintError::NotAPrint));
+    }
+
+    #[test]
+    fn dates_are_read_back() {
+        for at in [0, 1, 951_782_399, 951_782_400, 4_102_444_799] {
+            let date = pdf_date(UnixTime(at)).expect("a date");
+            assert_eq!(unix_time(date.as_bytes()), Some(UnixTime(at)), "{date}");
+        }
+        assert_eq!(pdf_date(UnixTime(1_783_728_000)).as_deref(), Some("D:20260711000000Z"));
+        assert_eq!(unix_time(b"D:20260231000000Z"), None);
+        assert_eq!(unix_time(b"D:20260101240000Z"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_files_are_found_again(files in proptest::collection::btree_map("[A-Za-z0-9._-]{1,64}", ("[a-z0-9]{1,8}/[a-z0-9.+-]{1,20}", "[A-Za-z0-9 .,:-]{1,100}", 0usize..3, 0u64..4_000_000_000, proptest::collection::vec(any::<u8>(), 0..200)), 1..8)) {
+            let print = print("");
+            let files: Vec<_> = files.into_iter().map(|(name, (media_type, description, relationship, modified, bytes))| Attachment {
+                name, media_type, description, relationship: Relationship::ALL[relationship], modified: UnixTime(modified), bytes,
+            }).collect();
+            if let Ok(update) = update(&print, &files) {
+                prop_assert_eq!(split(&[&print[..], &update].concat()), Some((print.len(), files)));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_looked_at_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..2000, cut in 0usize..50) {
+            let mut pdf = whole(&print(""), &[file("a", b"eyJ"), file("b", b"{}")]);
+            let at = at.min(pdf.len() - cut);
+            pdf.splice(at..at + cut, bytes);
+            let _ = split(&pdf);
+        }
+    }
 }
