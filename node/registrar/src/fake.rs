@@ -18,7 +18,7 @@ use testamur_primitives::identity::{DidEntry, Grant, Relationship, VerificationM
 use testamur_primitives::issuers::accreditation::{Accreditation, Scope};
 use testamur_primitives::issuers::chain::{ChainRefusal, Link, TrustChain};
 use testamur_primitives::issuers::{Entity, IssuerType, LegalName};
-use testamur_primitives::key::SigningKey;
+use testamur_primitives::key::{PublicKey, SigningKey};
 use testamur_primitives::receipt::{Facts, Receipt};
 use testamur_primitives::record::{Act, Record, Reference};
 use testamur_primitives::schemas::SchemaEntry;
@@ -58,13 +58,19 @@ struct State {
 pub struct FakeLedger {
     issuer: Did,
     key: SigningKey,
+    rotated: Mutex<Vec<PublicKey>>,
     state: Mutex<State>,
 }
 
 impl FakeLedger {
     /// A ledger on which one issuer is registered and accredited for whatever it asks.
     pub fn new(issuer: Did, key: SigningKey) -> Self {
-        Self { issuer, key, state: Mutex::default() }
+        Self { issuer, key, rotated: Mutex::default(), state: Mutex::default() }
+    }
+
+    /// Gives the issuer one more key.
+    pub(crate) fn rotate(&self, key: SigningKey) {
+        self.rotated.lock().unwrap().push(key.public_key());
     }
 
     /// Lets nothing through from a call on, counted from now.
@@ -224,14 +230,15 @@ impl Ledger for FakeLedger {
     async fn document(&self, issuer: &Did) -> Result<Option<DidEntry>, RegistryError> {
         drop(self.read()?);
         let grant = Grant { relationship: Relationship::AssertionMethod, not_before: GENESIS, not_after: None };
-        let public = self.key.public_key();
-        let method = VerificationMethod {
-            id: thumbprint(&public),
+        let method = |public: &PublicKey| VerificationMethod {
+            id: thumbprint(public),
             key: public.to_jwk(),
-            grants: vec![grant],
+            grants: vec![grant.clone()],
             revoked: None,
             compromised_from: None,
         };
+        let mut methods = vec![method(&self.key.public_key())];
+        methods.extend(self.rotated.lock().unwrap().iter().map(method));
         Ok((*issuer == self.issuer).then(|| DidEntry {
             v: 1,
             seq: 1,
@@ -239,7 +246,7 @@ impl Ledger for FakeLedger {
             time: GENESIS,
             record: RecordId::ZERO,
             controllers: vec![issuer.clone()],
-            methods: vec![method],
+            methods,
             services: vec![],
             deactivated: false,
         }))

@@ -281,3 +281,6 @@ fn document(digest: [u8; 32]) -> DocumentDigest {
 pub(crate) fn tree(leaves: &[TreeHash]) -> MemoryTree {
     MemoryTree::from_leaf_hashes(leaves)
 }
+
+#[cfg(test)]
+mod tests;

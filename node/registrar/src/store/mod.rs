@@ -131,6 +131,9 @@ struct Named<T> {
 pub struct Store {
     database: Database,
     keys: Keys,
+    /// Breaks off a step, as a crash would.
+    #[cfg(test)]
+    pub(crate) crash: tests::Crash,
 }
 
 impl core::fmt::Debug for Store {
@@ -153,7 +156,12 @@ impl Store {
                 DatabaseError::DatabaseAlreadyOpen => StoreError::Busy(path.to_owned()),
                 other => io("opened")(other),
             })?;
-        let store = Self { database, keys: Keys::new(key, issuer.as_str()) };
+        let store = Self {
+            database,
+            keys: Keys::new(key, issuer.as_str()),
+            #[cfg(test)]
+            crash: tests::Crash::default(),
+        };
         let mark: &[u8] = b"m";
         let found = match store.database.begin_read().map_err(io("read"))?.open_table(TABLE) {
             Ok(table) => table.get(mark).map_err(io("read"))?.map(|sealed| sealed.value().to_vec()),
@@ -176,7 +184,11 @@ impl Store {
             let table = transaction.open_table(TABLE).map_err(io("written"))?;
             change(&mut Change::new(table, &self.keys))?
         };
+        #[cfg(test)]
+        self.crash.before()?;
         transaction.commit().map_err(io("written"))?;
+        #[cfg(test)]
+        self.crash.after()?;
         Ok(value)
     }
 
@@ -386,4 +398,4 @@ fn document_place(keys: &Keys, kind: &str, name: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

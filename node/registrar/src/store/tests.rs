@@ -3,6 +3,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use testamur_primitives::record::Bytes;
 
+/// Breaks off at a step, just before or just after it is on disk; nothing works any more then.
+#[derive(Default)]
+pub(crate) struct Crash {
+    steps: std::sync::atomic::AtomicUsize,
+    at: std::sync::Mutex<Option<(usize, bool)>>,
+}
+
+impl Crash {
+    /// At this step, counted from the next; `after` says whether it is on disk.
+    pub(crate) fn at(&self, step: usize, after: bool) {
+        let done = self.steps.load(std::sync::atomic::Ordering::SeqCst);
+        *self.at.lock().unwrap() = Some((done + step, after));
+    }
+
+    fn broken(&self, after: bool) -> Result<(), StoreError> {
+        let step = self.steps.load(std::sync::atomic::Ordering::SeqCst);
+        match *self.at.lock().unwrap() {
+            Some((at, when)) if step > at || (step == at && (when == after || !when)) => {
+                Err(StoreError::Io { action: "written", reason: "crashed on purpose".into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn before(&self) -> Result<(), StoreError> {
+        self.broken(false)
+    }
+
+    pub(super) fn after(&self) -> Result<(), StoreError> {
+        self.broken(true)?;
+        self.steps.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(())
+    }
+}
+
 fn issuer() -> Did {
     Did::of_ledger("ebsi", &[1; 16])
 }
