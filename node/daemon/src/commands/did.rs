@@ -16,6 +16,7 @@ use crate::commands::trust::warn_of;
 use crate::entity::desk::{CLOCK_MARGIN_S, Desk, unproven};
 use crate::entity::exchange::Invitation;
 use crate::entity::lists;
+use crate::entity::office;
 use crate::entity::options::{EntityOptions, HomeOptions, LedgerOptions, parse_did};
 use crate::entity::{Home, Use};
 use crate::exit::{CommandError, Exit};
@@ -360,6 +361,11 @@ impl Rotate {
         };
         let document = desk.document().await?.ok_or_else(|| crate::entity::desk::not_registered(&did))?;
         let access = desk.access().clone();
+        // The lists of diplomas are signed again, too: whoever has their archive open must let go of it before anything is done.
+        let diplomas = uses.contains(&Use::Assertion) && desk.home.archive().exists();
+        if diplomas {
+            office::open(&self.home, &self.ledger, output).await?;
+        }
         let overlap = self.overlap_days.map_or(OVERLAP_S, |days| u64::from(days) * 24 * 3600);
         let clock = now()?.0;
         let mut changes = Vec::new();
@@ -382,6 +388,11 @@ impl Rotate {
         }
         if uses.contains(&Use::Assertion) {
             republish(&desk, output).await?;
+        }
+        if diplomas {
+            for list in office::open(&self.home, &self.ledger, output).await?.publish_again().await? {
+                output.line(format!("Signed status list {list} with the new key."));
+            }
         }
         match facts {
             Some(facts) => report("Rotated the keys of", &did, &facts, output),
