@@ -32,11 +32,7 @@ pub const ATTACHMENT_BYTES_MAX: usize = PACKAGE_BYTES_MAX;
 pub const ACCREDITATION_ENTRIES_MAX: u64 = 32;
 /// Status entries of a credential that are looked at: a revocation and a suspension, and room.
 pub const STATUS_POINTERS_MAX: usize = 8;
-/// Bytes of proven state that a verifier remembers: a thousand issuers' chains, or the fattest evidence a few times.
+/// Bytes that a verifier remembers of proven states; of receipts, schemas and tokens a quarter of it each. Some hundred issuers.
 pub const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Receipts, answers of the ledger and schemas that a verifier remembers, each.
-pub const MEMORY_ENTRIES_MAX: usize = 1_024;
-/// Status tokens that a verifier remembers as read and verified: a list of a million entries inflates to 2 MiB.
-pub const MEMORY_TOKENS_MAX: usize = 16;
 /// Characters of a status list token that is read: a list of the greatest size that does not compress, encoded twice.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024 * 1024;

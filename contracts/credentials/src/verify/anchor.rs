@@ -97,7 +97,9 @@ impl Verifier {
         };
         let record = Record::parse(receipt.record.as_bytes()).ok();
         let anchored = Arc::new(Anchored { ledger_part, clock, verdict, record, evidence: Arc::new(evidence) });
-        self.memory.receipts.put(place, Arc::clone(&anchored), 1);
+        // Its own text, the record read, and what was made of it for the report.
+        let weight = 3 * serde_json::to_vec(&anchored.ledger_part).map_or(usize::MAX / 4, |text| text.len());
+        self.memory.receipts.put(place, Arc::clone(&anchored), weight);
         anchored
     }
 }

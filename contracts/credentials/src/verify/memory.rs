@@ -27,7 +27,7 @@ use super::readable::Compiled;
 use super::{Found, Reason, State, issuer};
 use crate::generations::{Generations, lock};
 use crate::ledger::{self, Documents, ListView, NoChain, Question};
-use crate::limits::{MEMORY_BYTES_MAX, MEMORY_ENTRIES_MAX, MEMORY_TOKENS_MAX};
+use crate::limits::MEMORY_BYTES_MAX;
 use crate::status::Token;
 
 /// Everything that a verifier remembers.
@@ -43,9 +43,9 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             states: Generations::new(MEMORY_BYTES_MAX),
-            receipts: Generations::new(MEMORY_ENTRIES_MAX),
-            schemas: Generations::new(MEMORY_ENTRIES_MAX),
-            tokens: Generations::new(MEMORY_TOKENS_MAX),
+            receipts: Generations::new(MEMORY_BYTES_MAX / 4),
+            schemas: Generations::new(MEMORY_BYTES_MAX / 4),
+            tokens: Generations::new(MEMORY_BYTES_MAX / 4),
         }
     }
 }
@@ -77,10 +77,11 @@ impl Memory {
     }
 }
 
-/// About how many bytes an evidence takes, twice: as it came, and proven.
+/// About how many bytes an evidence takes: as it came, proven, and in each of the answers that it gives at most.
 fn weight(evidence: &Evidence) -> usize {
     let keys = evidence.state.iter().map(|proven| {
-        2 * (proven.key.len() + proven.value.as_ref().map_or(0, String::len)) + 32 * proven.proof.siblings.len() + 256
+        let value = proven.value.as_ref().map_or(0, String::len);
+        2 * proven.key.len() + (2 + VIEWS_MAX) * value + 32 * proven.proof.siblings.len() + 256
     });
     keys.sum::<usize>() + 2 * (evidence.header.len() + evidence.note.len()) + 4_096
 }
@@ -92,8 +93,8 @@ pub(super) struct Proven {
     views: Mutex<Vec<Arc<View>>>,
 }
 
-/// Questions of which one state remembers the answers: a faculty's degrees, by level and type.
-const VIEWS_MAX: usize = 64;
+/// Questions of which one state remembers the answers: a graduation's degrees, by level and type.
+const VIEWS_MAX: usize = 8;
 
 impl Proven {
     fn new(state: ProvenState) -> Self {

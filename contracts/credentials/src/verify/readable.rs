@@ -13,6 +13,9 @@ use super::memory::View;
 use super::{Found, Reason, Verifier};
 use crate::credential::{Credential, Format};
 
+/// About how much more a schema takes when it is ready than its text does.
+const COMPILED_TIMES: usize = 16;
+
 /// A schema made ready; none when it is not one that can be used here.
 #[derive(Debug)]
 pub(super) struct Compiled(Option<Validator>);
@@ -81,7 +84,7 @@ impl Verifier {
             return found;
         }
         let compiled = Arc::new(Compiled(compile(body, lenient)));
-        self.memory.schemas.put(place, Arc::clone(&compiled), 1);
+        self.memory.schemas.put(place, Arc::clone(&compiled), COMPILED_TIMES * body.len());
         compiled
     }
 }

@@ -136,7 +136,9 @@ impl Verifier {
             return Ok(found);
         }
         let token = Arc::new(Token::parse(format, text)?);
-        self.memory.tokens.put(Arc::clone(text), Arc::clone(&token), 1);
+        // As text, what of it was signed, and the list unpacked.
+        let weight = 2 * text.len() + usize::try_from(token.size()).unwrap_or(usize::MAX / 4);
+        self.memory.tokens.put(Arc::clone(text), Arc::clone(&token), weight);
         Ok(token)
     }
 }
