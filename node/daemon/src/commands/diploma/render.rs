@@ -105,7 +105,8 @@ pub(crate) fn report(report: &Report, name: &str, output: &Output) -> String {
         text += format!("  {} {word} {:<15} {said}", step.step.number(), title(step.step)).trim_end();
         text.push('\n');
     }
-    text
+    // Where the ledger says nothing, its part is empty; every value is on one line, so no other gap is closed.
+    text.replace("\n\n\n", "\n\n")
 }
 
 /// The sentence of the reason that decides; with the date where the date is the point.
