@@ -17,7 +17,7 @@
 //! After a failure of step 1 or 2 the others are not looked at and nothing of the content is shown.
 //!
 //! - INV-VERIFY-1: *valid* only if no step failed, none is unknown, and all were looked at.
-//! - INV-VERIFY-2: what a verifier remembers changes how long an answer takes and never what it is ([`memory`]).
+//! - INV-VERIFY-2: what a verifier remembers changes how long an answer takes and never what it is (`memory`).
 //! - INV-VERIFY-3: nothing of the content is in a report whose signature was not verified.
 
 mod anchor;
