@@ -11,7 +11,7 @@ use testamur_primitives::units::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::world::{self, Institution, certificate_schema, day, diploma_schema, jurisdiction, schema_id};
+use super::world::{Institution, certificate_schema, day, diploma_schema, jurisdiction, schema_id};
 use crate::chain::seed;
 
 /// `public_base` of the story's network.
