@@ -96,6 +96,8 @@ pub(crate) struct Pages<'a> {
     pub(crate) pieces: Vec<Piece<'a>>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) count: usize,
+    /// Top of the logo's box, on the first page.
+    pub(crate) logo_top: f32,
 }
 
 /// Texts of the band and of the footer, shaped by the renderer.
@@ -287,7 +289,7 @@ impl<'a> Pages<'a> {
     fn place(&mut self, block: &Block<'a>, scale: f32, y: f32) {
         let page = self.count - 1;
         match *block {
-            Block::Logo => {}
+            Block::Logo => self.logo_top = y,
             Block::Ornament { .. } => {
                 let half = 22.0 * MM;
                 let middle = PAGE_WIDTH / 2.0;

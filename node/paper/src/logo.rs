@@ -27,10 +27,10 @@ pub(crate) fn image(bytes: &[u8]) -> Result<Image, PaperError> {
 }
 
 /// Where it stands: in the middle of its box, as large as fits.
-pub(crate) fn placed(image: &Image) -> (f32, f32, f32, f32) {
+pub(crate) fn placed(image: &Image, top: f32) -> (f32, f32, f32, f32) {
     let (width, height) = image.size();
     let (width, height) = (width as f32, height as f32);
     let factor = (LOGO.0 / width).min(LOGO.1 / height);
     let (width, height) = (width * factor, height * factor);
-    ((PAGE_WIDTH - width) / 2.0, 16.0 * 72.0 / 25.4 + (LOGO.1 - height) / 2.0, width, height)
+    ((PAGE_WIDTH - width) / 2.0, top + (LOGO.1 - height) / 2.0, width, height)
 }

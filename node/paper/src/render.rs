@@ -60,12 +60,12 @@ pub fn render(job: &PrintJob<'_>) -> Result<Vec<u8>, PaperError> {
         for rule in pages.rules.iter().filter(|rule| rule.page == number) {
             draw_rule(&mut surface, *rule);
         }
-        if number == 0 {
-            if let Some(image) = &logo {
-                let alt = format!("{} {}", words.logo, job.issuer.names[0].text);
-                let id = draw_logo(&mut surface, image);
-                tags.figure(id, alt, logo::placed(image));
-            }
+        if number == 0
+            && let Some(image) = &logo
+        {
+            let alt = format!("{} {}", words.logo, job.issuer.names[0].text);
+            let id = draw_logo(&mut surface, image, pages.logo_top);
+            tags.figure(id, alt, logo::placed(image, pages.logo_top));
         }
         for piece in pages.pieces.iter().filter(|piece| piece.page == number) {
             if piece.role == Role::Heading(2) && number == 0 {
@@ -246,10 +246,8 @@ fn stroke(colour: rgb::Color, width: f32) -> Stroke {
     Stroke { paint: colour.into(), width, ..Stroke::default() }
 }
 
-const GOLD: (u8, u8, u8) = (0xa8, 0x8a, 0x4a);
-
 fn gold() -> rgb::Color {
-    rgb::Color::new(GOLD.0, GOLD.1, GOLD.2)
+    rgb::Color::new(0xa8, 0x8a, 0x4a)
 }
 
 fn artifact(surface: &mut Surface<'_>, kind: ArtifactType, draw: impl FnOnce(&mut Surface<'_>)) {
@@ -303,8 +301,8 @@ fn draw_rule(surface: &mut Surface<'_>, rule: Rule) {
     });
 }
 
-fn draw_logo(surface: &mut Surface<'_>, image: &Image) -> Identifier {
-    let (left, top, width, height) = logo::placed(image);
+fn draw_logo(surface: &mut Surface<'_>, image: &Image, top: f32) -> Identifier {
+    let (left, top, width, height) = logo::placed(image, top);
     let id = surface.start_tagged(ContentTag::Other);
     surface.push_transform(&Transform::from_translate(left, top));
     surface.draw_image(image.clone(), Size::from_wh(width, height).expect("a logo has a size"));

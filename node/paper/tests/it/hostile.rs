@@ -55,7 +55,7 @@ fn an_object_stream_of_endless_values() {
     let mut members = String::new();
     (0..20_000).for_each(|n| write!(members, "{} 0 ", n + 10).expect("written"));
     let first = members.len();
-    members.push_str(&"[".to_owned().repeat(1));
+    members.push('[');
     members.push_str(&"0 ".repeat(200));
     members.push(']');
     let stream = compress_to_vec_zlib(members.as_bytes(), 6);
