@@ -58,6 +58,7 @@ fn the_readme_works_as_printed() {
         assert!(ended.is_none(), "dev ended: {}", words());
         (words().contains("token") && std::net::TcpStream::connect(gateway).is_ok()).then_some(())
     });
+    wait_for("the world to be seeded", Duration::from_secs(180), || words().contains("SEEDED").then_some(()));
 
     // As printed, but for the port of the gateway, which another test may hold.
     let script = transcript().replace("127.0.0.1:8090", &gateway.to_string());
@@ -72,6 +73,10 @@ fn the_readme_works_as_printed() {
     let said = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n--- dev says\n{}", words());
     assert_eq!(said.matches("CONFIRMED: ").count(), 2, "both documents are confirmed:\n{said}");
+    let verdicts: Vec<_> =
+        said.lines().filter(|line| line.starts_with("VALID") || line.starts_with("NOT VALID")).collect();
+    assert_eq!(verdicts.len(), 3, "a PDF, a package, a revoked one:\n{said}");
+    assert!(verdicts[2].starts_with("NOT VALID"), "{verdicts:?}");
 
     // Another implementation says the same; a file that differs by one byte is told.
     let verify = |document: &str, receipt: &str| {
