@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use testamur_primitives::did::Did;
 use testamur_primitives::record::Reference;
+use testamur_primitives::status::formats::TokenFormat;
 
 use crate::credential::{Credential, StatusPointer};
 
@@ -37,12 +38,15 @@ pub fn place(pointer: &StatusPointer, public_base: &str) -> Place {
     if !path.starts_with('/') {
         return Place::Elsewhere;
     }
-    // Every path names the issuer, and the list; what that would give must be the path itself, to the byte.
+    // Where the list's name stands, counted from the end. What it and the issuer give must be the path itself, to the byte.
+    let from_end = match pointer.format {
+        TokenFormat::StatusList2021 => 1,
+        TokenFormat::Bitstring | TokenFormat::TokenStatusList => 2,
+    };
     let parts: Vec<_> = path.split('/').collect();
-    let found = parts.iter().find_map(|part| part.parse::<Did>().ok()).and_then(|issuer| {
-        let names = parts.iter().filter_map(|part| part.parse::<Reference>().ok());
-        names.filter(|list| pointer.format.path(&issuer, list) == path).map(|list| (issuer.clone(), list)).next()
-    });
+    let issuer = parts.iter().find_map(|part| part.parse::<Did>().ok());
+    let list = parts.len().checked_sub(from_end).and_then(|at| parts[at].parse::<Reference>().ok());
+    let found = issuer.zip(list).filter(|(issuer, list)| pointer.format.path(issuer, list) == path);
     found.map_or(Place::Nowhere, |(issuer, list)| Place::Ledger { issuer, list })
 }
 
