@@ -42,25 +42,28 @@ fn others(cases: &mut Cases<'_>) {
     }
 }
 
+/// What is done to a receipt.
+type Damage = fn(&mut Receipt);
+
 fn damaged(cases: &mut Cases<'_>) {
     let issued = cases.of("good-es256-vcdm2");
-    let changes: [(&str, &dyn Fn(&mut Receipt)); 7] = [
-        ("without-its-opening", &|receipt| receipt.opening = None),
-        ("with-another-salt", &|receipt| {
+    let changes: [(&str, Damage); 7] = [
+        ("without-its-opening", |receipt| receipt.opening = None),
+        ("with-another-salt", |receipt| {
             let other = cases_salt();
             receipt.opening.as_mut().expect("an opening").salt = Some(other);
         }),
-        ("with-a-path-turned-round", &|receipt| {
+        ("with-a-path-turned-round", |receipt| {
             receipt.opening.as_mut().and_then(|o| o.path.as_mut()).expect("a path").reverse();
         }),
-        ("at-another-place", &|receipt| receipt.index.0 -= 1),
-        ("with-another-header", &|receipt| receipt.header = receipt.header.replacen("\"v\":1", "\"v\":2", 1)),
-        ("with-too-few-witnesses", &|receipt| {
+        ("at-another-place", |receipt| receipt.index.0 -= 1),
+        ("with-another-header", |receipt| receipt.header = receipt.header.replacen("\"v\":1", "\"v\":2", 1)),
+        ("with-too-few-witnesses", |receipt| {
             let (body, lines) = receipt.note.split_once("\n\n").expect("a note");
             let lines: Vec<_> = lines.lines().skip(2).collect();
             receipt.note = format!("{body}\n\n{}\n", lines.join("\n"));
         }),
-        ("without-the-issuers-document", &|receipt| receipt.author.state = None),
+        ("without-the-issuers-document", |receipt| receipt.author.state = None),
     ];
     for (name, change) in changes {
         let mut receipt = issued.receipt.clone();

@@ -204,9 +204,12 @@ fn twice(cases: &mut Cases<'_>) {
     cases.add(case("a package with two credentials", package), twice);
 }
 
+/// What is taken out of a payload.
+type Loss = fn(&mut Value);
+
 fn incomplete(cases: &mut Cases<'_>) {
     let missing = Reason::ReadableIncomplete;
-    let ebsi: [(&str, fn(&mut Value)); 6] = [
+    let ebsi: [(&str, Loss); 6] = [
         ("issuer", |all| remove(&mut all["vc"], "issuer")),
         ("credentialSchema", |all| remove(&mut all["vc"], "credentialSchema")),
         ("credentialSubject", |all| remove(&mut all["vc"], "credentialSubject")),
