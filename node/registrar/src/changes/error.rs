@@ -21,7 +21,7 @@ pub enum ChangeError {
     Store(#[from] StoreError),
     /// Issuing, publishing or verifying.
     #[error("{0}")]
-    Office(#[from] OfficeError),
+    Office(Box<OfficeError>),
     /// No such change.
     #[error("there is no change {0} at this desk")]
     Unknown(String),
@@ -113,6 +113,12 @@ pub enum ChangeError {
     /// No randomness.
     #[error("the operating system gave no random bytes")]
     Random,
+}
+
+impl From<OfficeError> for ChangeError {
+    fn from(error: OfficeError) -> Self {
+        Self::Office(Box::new(error))
+    }
 }
 
 impl ChangeError {

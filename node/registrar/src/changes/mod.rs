@@ -253,7 +253,8 @@ impl Office {
     fn open_changes(&self) -> Result<Vec<ChangeFile>, ChangeError> {
         let mut all = self.changes()?;
         // A proposal that nobody can approve any more keeps nobody from making another.
-        all.retain(|file| !file.stage.is_closed() && !(file.stage == Stage::Proposed && self.is_past(file)));
+        let is_dead = |file: &ChangeFile| file.stage == Stage::Proposed && self.is_past(file);
+        all.retain(|file| !file.stage.is_closed() && !is_dead(file));
         Ok(all)
     }
 
