@@ -233,7 +233,7 @@ impl Ledger for FakeLedger {
         let method = |public: &PublicKey| VerificationMethod {
             id: thumbprint(public),
             key: public.to_jwk(),
-            grants: vec![grant.clone()],
+            grants: vec![grant],
             revoked: None,
             compromised_from: None,
         };

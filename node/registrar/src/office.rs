@@ -38,7 +38,7 @@ pub enum OfficeError {
         /// What the record was to do.
         what: String,
         /// Why not.
-        error: FinaliseError,
+        error: Box<FinaliseError>,
     },
     /// A record's fate is not known; it is kept and sent again.
     #[error("{what}: {error}. The signed record is kept and is sent again")]
@@ -46,7 +46,7 @@ pub enum OfficeError {
         /// What the record does.
         what: String,
         /// What is known.
-        error: FinaliseError,
+        error: Box<FinaliseError>,
     },
     /// A record is too old to enter the ledger, and is not on it.
     #[error("{0}: the signed record never reached the ledger and is too old now")]
@@ -95,11 +95,10 @@ impl OfficeError {
         match self {
             Self::Store(error) => error.code(),
             Self::Registry(error) => error.code(),
-            Self::Refused {
-                error: FinaliseError::Refused { problem, .. } | FinaliseError::Busy { problem, .. },
-                ..
-            } => &problem.code,
-            Self::Refused { .. } => "diploma.submit",
+            Self::Refused { error, .. } => match &**error {
+                FinaliseError::Refused { problem, .. } | FinaliseError::Busy { problem, .. } => &problem.code,
+                _ => "diploma.submit",
+            },
             Self::Unsettled { .. } => "diploma.pending",
             Self::Expired(_) => "diploma.expired",
             Self::NotAccredited(_) => "diploma.not-accredited",
@@ -127,8 +126,11 @@ impl OfficeError {
                 Some(Fault::Client(_)) => "check --node, and whether the nodes run",
                 _ => "try again in a moment, or another node with --node URL",
             },
-            Self::Refused { error: FinaliseError::Unreachable(_), .. } => "check --node, and whether the nodes run",
-            Self::Refused { error: FinaliseError::Busy { .. }, .. } => "nothing was taken; try again in a moment",
+            Self::Refused { error, .. } => match &**error {
+                FinaliseError::Unreachable(_) => "check --node, and whether the nodes run",
+                FinaliseError::Busy { .. } => "nothing was taken; try again in a moment",
+                _ => "",
+            },
             Self::Unsettled { .. } => "run the same command again: it goes on from here",
             Self::Expired(_) => {
                 "run the same command again: it is signed anew, since the old record can have no effect"
@@ -141,6 +143,15 @@ impl OfficeError {
             Self::NotVerified { .. } => "run the same command again; if it stays, look with `testamur diploma verify`",
             Self::Other { hint, .. } => hint,
             _ => "",
+        }
+    }
+
+    /// Whether it says for good that a record has no effect: the ledger's rules refuse it, or its end has come.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Expired(_) => true,
+            Self::Refused { error, .. } => matches!(**error, FinaliseError::Refused { .. }),
+            _ => false,
         }
     }
 
@@ -289,7 +300,7 @@ impl Office {
     /// was refused or is too old stays until whoever made it lets go of it, in the step that puts another in its place.
     pub async fn settle(&self, record: RecordId) -> Result<Final, OfficeError> {
         let Some(pending) = self.store.pending(record)? else {
-            let unsettled = |error| OfficeError::Unsettled { what: format!("record {record}"), error };
+            let unsettled = |error| OfficeError::Unsettled { what: format!("record {record}"), error: Box::new(error) };
             return self.ledger.find(record).await.map_err(unsettled);
         };
         let what = pending.what;
@@ -310,13 +321,13 @@ impl Office {
         match self.ledger.find(record.id()).await {
             Ok(done) => Ok(done),
             Err(error) if self.ledger.time(&self.did).await? <= record.payload().exp => {
-                Err(OfficeError::Unsettled { what: what.to_owned(), error })
+                Err(OfficeError::Unsettled { what: what.to_owned(), error: Box::new(error) })
             }
             // A block that was proven before the search is past its end, so one more look decides.
             Err(_) => match self.ledger.find(record.id()).await {
                 Ok(done) => Ok(done),
                 Err(FinaliseError::Unknown { .. }) => Err(OfficeError::Expired(what.to_owned())),
-                Err(error) => Err(OfficeError::Unsettled { what: what.to_owned(), error }),
+                Err(error) => Err(OfficeError::Unsettled { what: what.to_owned(), error: Box::new(error) }),
             },
         }
     }
@@ -332,11 +343,9 @@ impl Office {
                 continue;
             }
             let settled = match self.settle(record).await {
-                refused @ Err(
-                    OfficeError::Expired(_) | OfficeError::Refused { error: FinaliseError::Refused { .. }, .. },
-                ) => {
+                Err(error) if error.is_final() => {
                     self.store.write(|change| change.drop_pending(record))?;
-                    refused
+                    Err(error)
                 }
                 Err(error) => return Err(error),
                 done => done,
@@ -362,10 +371,7 @@ fn unsigned(error: RecordError) -> OfficeError {
 }
 
 fn outcome(what: &str, error: FinaliseError) -> OfficeError {
-    let what = what.to_owned();
-    if error.may_have_taken_effect() {
-        OfficeError::Unsettled { what, error }
-    } else {
-        OfficeError::Refused { what, error }
-    }
+    let (what, unsettled) = (what.to_owned(), error.may_have_taken_effect());
+    let error = Box::new(error);
+    if unsettled { OfficeError::Unsettled { what, error } } else { OfficeError::Refused { what, error } }
 }

@@ -1,6 +1,7 @@
 //! Making a diploma: the compact credential, the print that shows it, the credentials that name the print.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Value, json};
@@ -109,8 +110,8 @@ impl Office {
             };
             bench.issuer.names = chain.issuer().entity.names.iter().map(name).collect();
             bench.rests_on.push((scope.clone(), chain.issuer().attribute));
-            if !bench.schemas.contains_key(&scope.schema) {
-                bench.schemas.insert(scope.schema, self.schema(scope.schema).await?);
+            if let Entry::Vacant(place) = bench.schemas.entry(scope.schema) {
+                place.insert(self.schema(scope.schema).await?);
             }
         }
         Ok(bench)

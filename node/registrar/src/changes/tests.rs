@@ -233,7 +233,8 @@ async fn what_was_altered_is_not_carried_out() {
         desk.office.change(file.id).unwrap()
     };
     let other = desk.diplomas(&[1]);
-    let wrong: [(&dyn Fn(&mut ChangeFile), &str); 6] = [
+    type Alter<'a> = &'a dyn Fn(&mut ChangeFile);
+    let wrong: [(Alter<'_>, &str); 6] = [
         (
             &|file| {
                 file.change.action = Action::Revoke { reason: RevokeReason::IssuedInError, diplomas: other.clone() };

@@ -80,8 +80,8 @@ pub(super) fn read(given: Vec<Given>, map: &Map) -> Result<Import, ImportError> 
         serials += row.serials;
         let mut faults = row.faults;
         if let Some(draft) = &draft {
-            if let Some(first) = seen.insert(draft.award.clone(), one.row) {
-                seen.insert(draft.award.clone(), first);
+            let first = *seen.entry(draft.award.clone()).or_insert(one.row);
+            if first != one.row {
                 faults.push(Fault::row(
                     one.row,
                     format!("is for the same award as row {first}"),

@@ -75,9 +75,9 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
         block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
         block
     };
-    let mut inner = Sha256::new_with_prefix(&*pad(0x36));
+    let mut inner = Sha256::new_with_prefix(*pad(0x36));
     parts.iter().for_each(|part| inner.update(part));
-    Zeroizing::new(Sha256::new_with_prefix(&*pad(0x5c)).chain_update(inner.finalize()).finalize().into())
+    Zeroizing::new(Sha256::new_with_prefix(*pad(0x5c)).chain_update(inner.finalize()).finalize().into())
 }
 
 #[cfg(test)]
