@@ -369,7 +369,7 @@ impl Bar {
     pub(crate) fn show(&self, progress: Progress) {
         if self.shown {
             let Progress { doing, done, of } = progress;
-            let filled = if of == 0 { 0 } else { done.min(of) * 30 / of };
+            let filled = (done.min(of) * 30).checked_div(of).unwrap_or(0);
             let (full, rest) = ("#".repeat(filled), ".".repeat(30 - filled));
             // Whoever does not see it loses nothing.
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K[{full}{rest}] {doing} {done} of {of}");
