@@ -69,6 +69,7 @@ impl FakeLedger {
     }
 
     /// Gives the issuer one more key.
+    #[cfg(test)]
     pub(crate) fn rotate(&self, key: SigningKey) {
         self.rotated.lock().unwrap().push(key.public_key());
     }

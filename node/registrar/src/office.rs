@@ -166,8 +166,6 @@ impl OfficeError {
 pub struct Settings {
     /// The formats.
     pub formats: BTreeSet<Format>,
-    /// The page that the QR code of a print leads to.
-    pub page: String,
     /// The university's emblem on prints: a PNG.
     pub logo: Option<Vec<u8>>,
     /// Threads for signing and printing; 0 for one a core.
@@ -178,7 +176,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             formats: BTreeSet::from([Format::SdJwt]),
-            page: "https://testamur.example/verify".into(),
             logo: None,
             threads: 0,
         }

@@ -22,8 +22,6 @@ const LOGO_BYTES_MAX: usize = 512 * 1024;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SettingsFile {
-    /// The page that verifies diplomas: what a printed code leads to.
-    page: Option<String>,
     /// A PNG beside this file.
     logo: Option<String>,
     /// Threads; as many as there are cores, if nothing is said.
@@ -74,9 +72,6 @@ fn settings(home: &Home) -> Result<Settings, CommandError> {
     let text = String::from_utf8(files::read_at_most(&path, SETTINGS_BYTES_MAX)?);
     let text = text.map_err(|_| refuse("is not UTF-8".into()))?;
     let file: SettingsFile = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
-    if let Some(page) = file.page {
-        settings.page = page;
-    }
     if let Some(logo) = file.logo {
         let logo = home.directory().join(Path::new(&logo));
         settings.logo = Some(files::read_at_most(&logo, LOGO_BYTES_MAX)?);
