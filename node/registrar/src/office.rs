@@ -174,11 +174,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            formats: BTreeSet::from([Format::SdJwt]),
-            logo: None,
-            threads: 0,
-        }
+        Self { formats: BTreeSet::from([Format::SdJwt]), logo: None, threads: 0 }
     }
 }
 
