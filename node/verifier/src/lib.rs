@@ -3,12 +3,12 @@
 //! **Promises.** It listens on this machine alone unless told otherwise, and then with a token that every caller must send
 //! (INV-VERIFIER-1). It keeps nothing: no file, no name, no verdict outlives its request, and the log says how many and how long,
 //! never what or whose. What nodes answer is proven under the trust file; which diploma is looked at they do not learn. Memory is
-//! bounded by [`limits`] whatever is sent, and a batch is answered in its order (INV-BATCH-1 in [`batch`]).
+//! bounded by [`limits`] whatever is sent, and a batch is answered in its order (INV-BATCH-1 in `batch`).
 //!
 //! **Absences.** No database, no disk, no cookies, no CORS, no web page of another origin. A diploma that does not hold is no
 //! error: it is an answer.
 //!
-//! A life of a request: [`guard`] (host, origin, token) → [`body`] or [`items`] (bytes become files) → [`check`] (opened, read,
+//! A life of a request: [`guard`] (host, origin, token) → `body` or `items` (bytes become files) → [`check`] (opened, read,
 //! the ledger asked, verified) → [`answer`].
 
 pub mod answer;
