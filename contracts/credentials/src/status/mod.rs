@@ -5,9 +5,9 @@
 //!
 //! | | header `typ` | entries | most significant bit |
 //! | --- | --- | --- | --- |
-//! | [`statuslist2021`] | `JWT` | base64 of gzip, 1 bit each | first |
-//! | [`bitstring`] | `vc+jwt` | `u` and base64url of gzip, 1 bit each | first |
-//! | [`token`] | `statuslist+jwt` | base64url of zlib, 1, 2, 4 or 8 bits each | last |
+//! | `statuslist2021` | `JWT` | base64 of gzip, 1 bit each | first |
+//! | `bitstring` | `vc+jwt` | `u` and base64url of gzip, 1 bit each | first |
+//! | `token` | `statuslist+jwt` | base64url of zlib, 1, 2, 4 or 8 bits each | last |
 //!
 //! - INV-TOKEN-1: nothing unpacks to more than `LIST_BYTES_MAX`, whatever the token says.
 
