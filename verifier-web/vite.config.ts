@@ -1,0 +1,46 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+
+import { TARGETS } from './build/targets.ts';
+import { serviceWorker } from './build/service-worker.ts';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  root: here('.'),
+  // Every address in the bundle is relative, so that it runs below any path of any host.
+  base: './',
+  resolve: {
+    alias: {
+      // The source, so that the page needs no build of the package first and unused parts fall away.
+      '@testamur/verify': here('./src/verify/index.ts'),
+    },
+  },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  json: { namedExports: false },
+  build: {
+    target: TARGETS,
+    cssTarget: TARGETS,
+    outDir: 'dist',
+    emptyOutDir: true,
+    // A data: address would need a hole in the content security policy.
+    assetsInlineLimit: 0,
+    cssCodeSplit: true,
+    // The polyfill is a script of its own that none of the targets needs: all of them load modules.
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    sourcemap: false,
+    rolldownOptions: {
+      output: {
+        entryFileNames: 'assets/[name]-[hash].js',
+        // Languages lie in a folder of their own: nobody loads more than one or two of them.
+        chunkFileNames: (chunk) =>
+          chunk.facadeModuleId?.includes('/strings/') === true
+            ? 'assets/lang/[name]-[hash].js'
+            : 'assets/[name]-[hash].js',
+        assetFileNames: 'assets/[name]-[hash][extname]',
+      },
+    },
+  },
+  plugins: [serviceWorker({ entry: here('./src/sw/sw.ts'), publicDir: here('./public') })],
+});
