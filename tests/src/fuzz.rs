@@ -207,8 +207,13 @@ fn tokens() -> Vec<Vec<u8>> {
 
 /// The input of a number: one of the corpus, changed in one to four ways. The same everywhere.
 pub fn mutated(corpus: &[Vec<u8>], name: &str, number: u64) -> Vec<u8> {
-    let mut random = Random { seed: sha256(&[b"fuzz\n", name.as_bytes(), &number.to_be_bytes()]), at: 0 };
-    let mut input = corpus[random.below(corpus.len())].clone();
+    let mut random = Random::seeded(&[b"fuzz\n", name.as_bytes(), &number.to_be_bytes()]);
+    let input = corpus[random.below(corpus.len())].clone();
+    changed(input, corpus, &mut random)
+}
+
+/// An input changed in one to four ways, with parts of others.
+pub(crate) fn changed(mut input: Vec<u8>, corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     for _ in 0..=random.below(4) {
         let at = random.below(input.len() + 1);
         let end = (at + 1 + random.below(32)).min(input.len());
@@ -252,13 +257,19 @@ pub fn mutated(corpus: &[Vec<u8>], name: &str, number: u64) -> Vec<u8> {
 }
 
 /// Numbers that follow from a seed: four bytes each, then those of its hash.
-struct Random {
+pub(crate) struct Random {
     seed: [u8; 32],
     at: usize,
 }
 
 impl Random {
-    fn below(&mut self, most: usize) -> usize {
+    /// Numbers that follow from these bytes.
+    pub(crate) fn seeded(parts: &[&[u8]]) -> Self {
+        Self { seed: sha256(parts), at: 0 }
+    }
+
+    /// A number below another; zero if that is zero.
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         if self.at + 4 > self.seed.len() {
             (self.seed, self.at) = (sha256(&[&self.seed]), 0);
         }

@@ -19,7 +19,7 @@ mod valid;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use testamur_credentials::print::{Print, PrintDigest};
@@ -27,6 +27,7 @@ use testamur_credentials::proofs::{Lists, Proofs};
 use testamur_credentials::verify::{Outcome, Policy, Presented, Reason, Report, Verdict, Verifier};
 use testamur_paper::check::{self, Found};
 use testamur_primitives::codec::{base64_standard, base64url, from_base64_standard, from_base64url};
+use testamur_primitives::key::SigningKey;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::status::BitList;
@@ -138,10 +139,20 @@ pub struct Runner {
 impl Runner {
     /// What is said of a case, as of a file by the command line.
     pub fn judge(&mut self, case: &DiplomaCase, load: &dyn Fn(&str) -> Vec<u8>) -> Report {
+        let mut reports = self.judge_all(case, load);
+        assert!(reports.len() == 1, "{}: a case is about one credential", case.name);
+        reports.remove(0)
+    }
+
+    /// What is said of each credential in a case's file.
+    pub fn judge_all(&mut self, case: &DiplomaCase, load: &dyn Fn(&str) -> Vec<u8>) -> Vec<Report> {
         let receipt = case.receipt.as_ref().map(|path| load(path));
-        let mut found = check::find(&expand(&case.input, load), receipt.as_deref());
-        assert!(found.len() == 1, "{}: a case is about one credential", case.name);
-        let Found { presented: read, print, .. } = found.remove(0);
+        let found = check::find(&expand(&case.input, load), receipt.as_deref());
+        found.into_iter().map(|found| self.judge_found(case, found, load)).collect()
+    }
+
+    fn judge_found(&mut self, case: &DiplomaCase, found: Found, load: &dyn Fn(&str) -> Vec<u8>) -> Report {
+        let Found { presented: read, print, .. } = found;
         let print = case.print.clone().map_or(print, |PrintCase { digest, whole }| Print::Pdf { digest, whole });
         let mut proofs = read.as_ref().map_or_else(|_| Proofs::default(), |read| read.proofs.clone());
         if let Some(path) = &case.evidence {
@@ -170,6 +181,13 @@ impl Runner {
         let verifier = self.verifiers.entry(case.trust.clone()).or_insert_with(|| Verifier::new(Arc::new(trust())));
         verifier.verify(&presented, &policy)
     }
+}
+
+/// Every key of the story that signs credentials, by its DID URL.
+pub fn keys() -> BTreeMap<String, &'static SigningKey> {
+    static CAST: LazyLock<world::Cast> = LazyLock::new(world::Cast::new);
+    let all = CAST.registered().into_iter().chain([&CAST.nobody]);
+    all.flat_map(|one| one.keys().map(|key| (one.kid(key).to_string(), key))).collect()
 }
 
 /// The steps of a report, as cases have them.

@@ -83,6 +83,11 @@ impl Institution {
         self.others.iter().find(|key| key.public_key().algorithm() == alg).expect("a key of that algorithm")
     }
 
+    /// All keys that it signs credentials with.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &SigningKey> {
+        core::iter::once(&self.party.assertion).chain(&self.others)
+    }
+
     pub(super) fn kid(&self, key: &SigningKey) -> DidUrl {
         key_id(self.did(), &key.public_key())
     }
