@@ -263,19 +263,61 @@ impl Mutants {
         }
     }
 
-    /// A package of the case, with its evidence, changed somewhere.
+    /// A package of the case, mostly changed somewhere.
     fn packed(&self, case: &DiplomaCase, input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
-        let text = core::str::from_utf8(input).ok().filter(|text| text.starts_with("ey"))?;
-        let evidence = self.file(&format!("{FOLDER}/{}", case.evidence.as_ref()?));
-        let evidence: Value = serde_json::from_slice(&evidence).expect("evidence of the vectors");
-        let mut all = json!({ "v": 1, "type": package::TYPE, "credential": text, "evidence": evidence });
-        if let Some(path) = &case.receipt
-            && let Ok(receipt) = serde_json::from_slice::<Value>(&self.file(&format!("{FOLDER}/{path}")))
-        {
-            all["receipt"] = receipt;
-        }
-        let packed = serde_json::to_vec(&all).expect("JSON");
+        let packed = self.package(case, input)?;
         Some(if random.below(4) == 0 { packed } else { json_mutant(&packed, random, false) })
+    }
+
+    /// A package of a credential and of all that is at hand beside it. None of what is no text, or has no state at hand.
+    fn package(&self, case: &DiplomaCase, input: &[u8]) -> Option<Vec<u8>> {
+        let text = core::str::from_utf8(input).ok().filter(|text| text.starts_with("ey"))?;
+        let file = |path: &String| self.file(&format!("{FOLDER}/{path}"));
+        // What is no JSON cannot stand in a package.
+        let json = |bytes: &Vec<u8>| serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        let receipt = match &case.receipt {
+            Some(path) => Some(Some(file(path)).filter(json)?),
+            None => None,
+        };
+        let members = [
+            ("credential", Some(codec::canonical(&text))),
+            ("evidence", Some(file(case.evidence.as_ref()?))),
+            ("lists", case.lists.as_ref().map(file)),
+            ("receipt", receipt),
+            ("type", Some(codec::canonical(&package::TYPE))),
+            ("v", Some(b"1".to_vec())),
+        ];
+        let mut packed = Vec::new();
+        for (name, value) in members {
+            let Some(value) = value else { continue };
+            packed.extend_from_slice(if packed.is_empty() { b"{" } else { b"," });
+            packed.extend_from_slice(format!("\"{name}\":").as_bytes());
+            packed.extend_from_slice(&value);
+        }
+        packed.push(b'}');
+        Some(packed)
+    }
+
+    /// The golden cases as somebody would hand them to a page: each one file with its proofs in a package, where it can be, else
+    /// with none. Cases about what a page is never told (status tokens, another time, a page without its PDF) are left out.
+    pub fn as_files(&mut self) -> Vec<Mutant> {
+        let mut all = Vec::new();
+        for (number, mut case) in self.diplomas.clone().into_iter().enumerate() {
+            if !case.tokens.is_empty() || case.at.is_some() || case.print.is_some() {
+                continue;
+            }
+            let input = diplomas::expand(&case.input, &|path| self.file(&format!("{FOLDER}/{path}")));
+            match self.package(&case, &input) {
+                Some(packed) => {
+                    case.input = bytes(&packed);
+                    case.receipt = None;
+                }
+                None => case.input = bytes(&input),
+            }
+            (case.evidence, case.lists) = (None, None);
+            all.push(self.judged(number as u64, case, "file", BTreeMap::new()));
+        }
+        all
     }
 
     fn judged(
