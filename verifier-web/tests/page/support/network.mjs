@@ -78,6 +78,15 @@ function json(out) {
     }
 }
 
+/** Waits until a network's world is there: its fifty diplomas, and the file that is written last. */
+async function seeded(dir, diplomas) {
+    const until = Date.now() + 120_000;
+    while (!existsSync(path.join(dir, "world/world.json")) || !existsSync(path.join(diplomas, "2026-0050.sd-jwt.receipt.json"))) {
+        if (Date.now() > until) throw new Error(`${dir} has no diplomas after two minutes`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+}
+
 /** A development network of four validators with its world: fifty diplomas of a university, and a second person's approval. */
 export async function startNetwork() {
     const root = await mkdtemp(path.join(tmpdir(), "testamur-page-"));
@@ -99,6 +108,7 @@ export async function startNetwork() {
         throw error;
     }
     const diplomas = path.join(dir, "world/university/diplomas");
+    await seeded(dir, diplomas);
     return {
         root,
         dir,
@@ -121,6 +131,22 @@ export async function startNetwork() {
         },
         /** The bytes of a diploma's file. */
         file: (name) => readFile(path.join(diplomas, name)),
+        /** Withdraws a diploma: one person proposes, another approves. Final when it returns. */
+        async revoke(award) {
+            const home = path.join(dir, "world/university");
+            if (!this.hasStaff) {
+                for (const name of ["anna", "boris"]) await this.must("diploma", "staff", "add", name, "--home", home);
+                this.hasStaff = true;
+            }
+            const { change } = await this.must("diploma", "revoke", award, "--reason", "issued-in-error", "--by", "anna", "--home", home);
+            await this.must("diploma", "approve", change, "--by", "boris", "--home", home);
+        },
+        /** Runs a command that must succeed. */
+        async must(...args) {
+            const { code, out, err } = await this.testamur(...args);
+            if (code !== 0) throw new Error(`testamur ${args.join(" ")} ended with ${code}: ${err}`);
+            return out;
+        },
         /** Serves the page for a trust file and nodes; gives its address. */
         async page({ trust = path.join(dir, "trust.json"), nodes = started.nodes.map((node) => node.api) } = {}) {
             const page = await startPage({ trust, nodes, env });
