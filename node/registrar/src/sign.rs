@@ -18,7 +18,7 @@ use testamur_primitives::units::UnixTime;
 
 use crate::limits::{CHUNK, CHUNK_BYTES};
 use crate::office::{CLOCK_MARGIN_S, Office, OfficeError, OnProgress, Progress};
-use crate::store::{Award, DiplomaKey, Draft, Job, SignedCopy, StoreError};
+use crate::store::{Award, AwardId, DiplomaKey, Draft, Job, SignedCopy, StoreError};
 use crate::work::each_in_parallel;
 
 /// What is needed at hand for signing, looked up once: that the issuer may, and in whose name.
@@ -39,6 +39,9 @@ struct Made {
     copies: Vec<(Format, SignedCopy, String)>,
     print: Option<Vec<u8>>,
 }
+
+/// A draft that no diploma can be made of, and why.
+type Unfit = (AwardId, String);
 
 impl Made {
     fn bytes(&self) -> usize {
@@ -185,13 +188,7 @@ impl Office {
     }
 
     /// Makes one diploma of a job, unless it is made.
-    #[allow(clippy::type_complexity)]
-    fn make(
-        &self,
-        job: &Job,
-        place: usize,
-        bench: &Bench,
-    ) -> Result<Result<Option<Made>, (crate::store::AwardId, String)>, OfficeError> {
+    fn make(&self, job: &Job, place: usize, bench: &Bench) -> Result<Result<Option<Made>, Unfit>, OfficeError> {
         let diploma = job.diplomas[place];
         let award = self.store.award(&diploma.award)?.ok_or(StoreError::Damaged)?;
         let edition = award.edition(diploma.edition).ok_or(StoreError::Damaged)?;

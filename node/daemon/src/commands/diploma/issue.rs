@@ -9,7 +9,7 @@ use testamur_credentials::credential::Format;
 use testamur_primitives::hash::RecordId;
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_registrar::import::{self, Fault, Import, Kind, Map};
-use testamur_registrar::issue::Sorted;
+use testamur_registrar::issue::{IssuePreview, Sorted};
 use testamur_registrar::limits::{FAULTS_SHOWN_MAX, MAP_BYTES_MAX, TABLE_BYTES_MAX};
 use testamur_registrar::store::{Award, AwardKey, Draft};
 use testamur_registrar::{Office, OfficeError, Options, Progress};
@@ -160,7 +160,8 @@ impl Issue {
         }));
         faults.sort();
         if self.dry_run {
-            self.show(&new, same.len(), rows, &faults, &notes, preview.as_ref(), output);
+            let (already, preview) = (same.len(), preview.as_ref());
+            Trial { rows, new: &new, already, faults: &faults, notes: &notes, preview }.show(output);
             return Ok(if faults.is_empty() { Exit::Ok } else { Exit::Operational });
         }
         if !faults.is_empty() && !self.skip_invalid {
@@ -228,18 +229,21 @@ impl Issue {
         }
         Options { formats, print: !self.no_pdf }
     }
+}
 
-    #[allow(clippy::too_many_arguments)]
-    fn show(
-        &self,
-        new: &[(usize, Draft)],
-        already: usize,
-        rows: usize,
-        faults: &[Fault],
-        notes: &[String],
-        preview: Option<&testamur_registrar::issue::IssuePreview>,
-        output: &Output,
-    ) {
+/// What a dry run found.
+struct Trial<'a> {
+    rows: usize,
+    new: &'a [(usize, Draft)],
+    already: usize,
+    faults: &'a [Fault],
+    notes: &'a [String],
+    preview: Option<&'a IssuePreview>,
+}
+
+impl Trial<'_> {
+    fn show(&self, output: &Output) {
+        let Self { rows, new, already, faults, notes, preview } = *self;
         let json = serde_json::json!({
             "rows": rows, "new": new.len(), "already": already, "faults": faults, "notes": notes, "preview": preview,
         });
