@@ -115,6 +115,15 @@ export function list<T>(read: Reader<T>): Reader<readonly T[]> {
   };
 }
 
+/** A list with something in it: one that is left out when there is nothing. */
+export function someOf<T>(read: Reader<T>): Reader<readonly T[]> {
+  return (value) => {
+    const items = list(read)(value);
+    if (items.length === 0) throw refuse("a list that is not empty");
+    return items;
+  };
+}
+
 /** 32 bytes as 64 lower-case hexadecimal digits; kept as that text, which is how hashes are compared here. */
 export function hash(value: Json): string {
   if (typeof value !== "string" || !isHash(value)) throw refuse("lower-case hexadecimal of 32 bytes");
