@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use testamur_primitives::units::UnixTime;
+use time::Date;
 use time::macros::format_description;
-use time::{Date, Duration};
 
 use super::{Found, Reason};
 use crate::credential::Credential;
@@ -26,11 +26,15 @@ pub(super) fn check(credential: &Credential, about: UnixTime) -> Found {
     (reason, evidence)
 }
 
+/// Seconds from a day's beginning in UTC to its end at UTC−12.
+const DAY_ENDS_S: i64 = (24 + 12) * 3_600;
+
 /// The first second after a day, `YYYY-MM-DD`, anywhere on Earth: the day ends last at UTC−12.
 fn day_after(day: &str) -> Option<UnixTime> {
     let day = Date::parse(day, format_description!("[year]-[month]-[day]")).ok()?;
-    let end = day.midnight().assume_utc() + Duration::days(1) + Duration::hours(12);
-    u64::try_from(end.unix_timestamp()).ok().map(UnixTime)
+    // In seconds: the last day of the calendar has no day after it, and ends all the same.
+    let end = day.midnight().assume_utc().unix_timestamp() + DAY_ENDS_S;
+    u64::try_from(end).ok().map(UnixTime)
 }
 
 #[cfg(test)]
@@ -41,6 +45,7 @@ mod tests {
     fn a_day_ends_when_it_is_over_everywhere() {
         assert_eq!(day_after("1970-01-01"), Some(UnixTime((24 + 12) * 3_600)));
         assert_eq!(day_after("2028-02-29"), Some(UnixTime(1_835_395_200 + 36 * 3_600)));
+        assert_eq!(day_after("9999-12-31"), Some(UnixTime(253_402_214_400 + 36 * 3_600)));
         for none in ["2027-02-29", "1.1.2030", "2030-1-1", "", "2030-01-01T00:00:00Z"] {
             assert_eq!(day_after(none), None, "{none:?}");
         }

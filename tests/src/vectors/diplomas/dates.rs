@@ -51,4 +51,9 @@ pub(super) fn add(cases: &mut Cases<'_>) {
     card.subject.insert("expiryDate".into(), json!("2027-02-10"));
     let text = documents::sign(FORMATS[1].1, &card, &authority.party.assertion);
     cases.add(case("a card that ran out yesterday, somewhere still today", text), Reason::Valid);
+    // The last day that can be written: how people write "without end".
+    let mut card = draft(authority, &authority.party.assertion, Kind::Driver, "card without end");
+    card.subject.insert("expiryDate".into(), json!("9999-12-31"));
+    let text = documents::sign(FORMATS[1].1, &card, &authority.party.assertion);
+    cases.add(case("a card of the calendar's last day", text), Reason::Valid);
 }
