@@ -100,7 +100,7 @@ function evidenceOf(bytes: Uint8Array): Evidence | EvidenceError {
 }
 
 function readEvidence(bytes: Uint8Array): Evidence {
-  if (bytes.length > EVIDENCE_BYTES_MAX) throw EvidenceError.malformed(`${bytes.length} bytes are too many`);
+  if (bytes.length > EVIDENCE_BYTES_MAX) throw EvidenceError.malformed(`not the expected JSON: ${bytes.length} bytes are too many`);
   return Evidence.read(bytes);
 }
 
