@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { answer, launch, open } from "./support/browser.mjs";
+import { check, launch, open } from "./support/browser.mjs";
 import { BINARY, REPOSITORY, end, freePort, startPage } from "./support/network.mjs";
 
 const VECTORS = path.join(REPOSITORY, "tests/vectors/diplomas");
@@ -45,10 +45,7 @@ test("the page says of every file what the Rust verifier says", { timeout: 1_800
             // Two files at once would be two questions: a receipt by itself stands in the package, where it can.
             if (receipt !== undefined) continue;
             await page.tab.clock.setFixedTime(now * 1_000);
-            const before = await page.tab.evaluate(() => document.documentElement.dataset.checks ?? "0");
-            await page.tab.setInputFiles("#diploma-files", inputs);
-            await page.tab.waitForFunction((before) => (document.documentElement.dataset.checks ?? "0") !== before, before, { timeout: 60_000 });
-            const found = await answer(page.tab);
+            const found = await check(page.tab, inputs);
             if (found.verdict === "valid") valid += 1;
             const said = expected.map(({ verdict, reason }) => `${verdict} ${reason}`);
             if (!said.includes(`${found.verdict} ${found.reason}`)) wrong.push(`${name}: ${found.verdict} ${found.reason} and not ${said}`);

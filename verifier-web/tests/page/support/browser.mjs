@@ -62,8 +62,17 @@ export function assertPrivate({ requests, complaints }, origins, secrets) {
 
 /** Hands files to the page and waits for the answer. A file is a path or {name, mimeType, buffer}. */
 export async function check(tab, files, input = "#diploma-files") {
+    const turn = await next(tab);
     await tab.setInputFiles(input, files);
+    await turn.done();
     return answer(tab);
+}
+
+/** Remembers how many checks were done, and waits for one more: `const turn = await next(tab); …; await turn.done()`. */
+export async function next(tab) {
+    const before = await tab.evaluate(() => document.documentElement.dataset.checks ?? "0");
+    const done = () => tab.waitForFunction((before) => (document.documentElement.dataset.checks ?? "0") !== before, before, { timeout: 60_000 });
+    return { done };
 }
 
 /** The answer that is shown: verdict, reason, and outcome and reason of each step. */
