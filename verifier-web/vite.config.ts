@@ -31,6 +31,8 @@ export default defineConfig({
     reportCompressedSize: false,
     sourcemap: false,
     rolldownOptions: {
+      // Safari before 16 has fields of classes with a fault, so they are lowered: to assignments, which cost nothing.
+      transform: { assumptions: { setPublicClassFields: true } },
       output: {
         entryFileNames: 'assets/[name]-[hash].js',
         // Languages lie in a folder of their own: nobody loads more than one or two of them.
