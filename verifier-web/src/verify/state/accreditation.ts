@@ -10,8 +10,9 @@ import { utf8Length } from "../base/text.js";
 import { parseRfc3339 } from "../base/time.js";
 import { type Did, didOf, type DidUrl, isDid, isDidUrl } from "../records/did.js";
 import type { IssuerType } from "./issuers.js";
-import { ShapeError } from "./shape.js";
-import { readVcClaims, readVcHeader, type VcScope } from "./vcjwt.js";
+import { MalformedAccreditation, readVcClaims, readVcHeader, type VcScope } from "./vcjwt.js";
+
+export { MalformedAccreditation } from "./vcjwt.js";
 
 /** Characters of a credential inside a record. */
 export const CREDENTIAL_CHARS_MAX = 32_768;
@@ -81,9 +82,6 @@ export function outOfScopeText({ what, name }: OutOfScope): string {
   }
 }
 
-/** Why text is not an accreditation credential: one sentence, for a person. */
-export class MalformedAccreditation extends Error {}
-
 function refuse(reason: string): MalformedAccreditation {
   return new MalformedAccreditation(reason);
 }
@@ -143,15 +141,6 @@ export class Accreditation implements Content {
 
   /** Reads a VC-JWT; throws {@link MalformedAccreditation}. */
   static parse(jwt: string): Accreditation {
-    try {
-      return Accreditation.read(jwt);
-    } catch (error) {
-      if (error instanceof ShapeError) throw refuse(`not the expected JSON: ${error.message}`);
-      throw error;
-    }
-  }
-
-  private static read(jwt: string): Accreditation {
     if (jwt.length > CREDENTIAL_CHARS_MAX || /[^\x00-\x7f]/.test(jwt)) {
       throw refuse("a credential is ASCII of at most 32,768 characters");
     }

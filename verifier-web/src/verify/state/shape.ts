@@ -191,15 +191,10 @@ export class Cursor {
 
   /** Reads an object that may not be given as a list; skips members that are not known. */
   onlyObject(members: Members): void {
-    this.mustBeObject();
-    this.struct(members);
-  }
-
-  /** Whether an object comes next, or else an error. */
-  mustBeObject(): void {
     if (this.peek() !== 0x7b) {
-      throw this.fault("expected a JSON object");
+      throw this.fault("expected an object");
     }
+    this.struct(members);
   }
 
   /** Passes over a value by its grammar. */

@@ -79,10 +79,13 @@ export interface VcClaims {
   readonly vc: VcCredential;
 }
 
+/** Why text is not an accreditation credential: one sentence, for a person. */
+export class MalformedAccreditation extends Error {}
+
 /** What was read of an object so far. */
 type Partly<T> = { -readonly [name in keyof T]?: T[name] | undefined };
 
-/** Reads a protected header; throws a {@link ShapeError}. */
+/** Reads a protected header; throws {@link MalformedAccreditation}. */
 export function readVcHeader(bytes: Uint8Array): VcHeader {
   return document(bytes, (cursor) => {
     const header: Partly<VcHeader> = {};
@@ -105,7 +108,7 @@ export function readVcHeader(bytes: Uint8Array): VcHeader {
   });
 }
 
-/** Reads a payload; throws a {@link ShapeError}. */
+/** Reads a payload; throws {@link MalformedAccreditation}. */
 export function readVcClaims(bytes: Uint8Array): VcClaims {
   return document(bytes, (cursor) => {
     const claims: Partly<VcClaims> = {};
@@ -208,10 +211,18 @@ function required<T>(name: string, value: T | undefined): T {
 }
 
 function document<T>(bytes: Uint8Array, read: (cursor: Cursor) => T): T {
-  if (nestsDeeper(bytes, DEPTH_MAX)) throw new ShapeError("JSON nested deeper than allowed");
-  return Cursor.document(bytes, (cursor) => {
-    // Inside, an object may be given as the list of its members; no library of JOSE writes the whole so.
-    cursor.mustBeObject();
-    return read(cursor);
-  });
+  if (nestsDeeper(bytes, DEPTH_MAX)) throw new MalformedAccreditation("JSON nested deeper than allowed");
+  // Inside, an object may be given as the list of its members; no library of JOSE writes the whole so.
+  if (!startsWithBrace(bytes)) throw new MalformedAccreditation("expected a JSON object");
+  try {
+    return Cursor.document(bytes, read);
+  } catch (error) {
+    if (error instanceof ShapeError) throw new MalformedAccreditation(`not the expected JSON: ${error.message}`);
+    throw error;
+  }
+}
+
+function startsWithBrace(bytes: Uint8Array): boolean {
+  const space = [0x20, 0x09, 0x0a, 0x0c, 0x0d];
+  return bytes.find((byte) => !space.includes(byte)) === 0x7b;
 }
