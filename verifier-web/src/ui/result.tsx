@@ -1,0 +1,99 @@
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+
+import type { Checked, CheckedItem } from '../ledger/types.js';
+import { About, InstalledNote } from './about.js';
+import { Content } from './content.js';
+import { members, number, plain } from './data.js';
+import { useTranslator } from './i18n.js';
+import { Icon } from './icons.js';
+import { Issuer } from './issuer.js';
+import { type FileFacts, download, fileName, reportOf } from './save.js';
+import { Steps } from './steps.js';
+import { Time } from './text.js';
+import { answerOf, stepOf } from './verdict.js';
+
+/** What is shown of a diploma that was checked. */
+interface ResultProps {
+  /** The file it came in. */
+  file: FileFacts;
+  /** The check. */
+  checked: Checked;
+  /** The diploma, of those in the file. */
+  item: CheckedItem;
+  /** Begins anew. */
+  onAnother: () => void;
+}
+
+/** The answer first; then what the diploma says, who issued it, and what was checked. */
+export function Result({ file, checked, item, onAnother }: ResultProps): JSX.Element {
+  const i18n = useTranslator();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const { report } = item;
+  const answer = answerOf(i18n, report);
+  const readable = stepOf(report, 'readable');
+  const subject = report.subject === undefined ? undefined : members(plain(report.subject));
+  const asked = Math.abs(report.at - checked.checkedAt) > 600;
+
+  // The reader has asked a question: the keyboard and the screen reader go to its answer.
+  useEffect(() => heading.current?.focus(), [report]);
+
+  return (
+    <div class="result">
+      <p class="print-only report-title">{i18n.t('report.title')}</p>
+      <section class={`verdict verdict-${report.verdict}`} data-verdict={report.verdict} data-reason={report.reason}>
+        <Icon of={report.verdict} />
+        <div class="verdict-text">
+          <h2 ref={heading} tabIndex={-1}>
+            <span class="verdict-word">{answer.word}</span>
+            <span class="visually-hidden">: </span>
+            <span class="verdict-sentence">{answer.sentence}</span>
+          </h2>
+          {answer.meaning !== undefined && <p>{answer.meaning}</p>}
+          {asked && <p>{i18n.parts('verdict.at', { time: <Time at={report.at} /> })}</p>}
+          {answer.next.length > 0 && (
+            <>
+              <h3>{i18n.t('verdict.next')}</h3>
+              <ul class="next">{answer.next.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul>
+            </>
+          )}
+          <InstalledNote network={checked.network} />
+        </div>
+      </section>
+
+      <div class="actions no-print">
+        <button type="button" class="button secondary" onClick={() => window.print()}>{i18n.t('report.print')}</button>
+        <button
+          type="button"
+          class="button secondary"
+          onClick={() => download(fileName(`${file.name}-testamur`, 'json'), 'application/json', reportOf(file, checked, item))}
+        >
+          {i18n.t('report.save')}
+        </button>
+      </div>
+
+      {subject === undefined || Object.keys(subject).length === 0 ? (
+        readable?.outcome === 'passed' && <p class="note">{i18n.t('content.hidden')}</p>
+      ) : (
+        <Content
+          subject={subject}
+          undisclosed={number(members(plain(readable?.evidence))['undisclosed']) ?? 0}
+          compact={report.format === 'compact'}
+        />
+      )}
+      <Issuer report={plainReport(report)} />
+      <Steps report={report} />
+      <About file={file} checked={checked} item={item} />
+
+      <p class="print-only">{i18n.t('report.note')}</p>
+      <div class="actions no-print">
+        <button type="button" class="button" onClick={onAnother}>{i18n.t('diploma.another')}</button>
+      </div>
+    </div>
+  );
+}
+
+/** The same report with evidence of JSON's plain types. */
+function plainReport(report: CheckedItem['report']): CheckedItem['report'] {
+  return plain(report) as CheckedItem['report'];
+}
