@@ -331,13 +331,28 @@ export function jcs(value: Json): string {
   if (typeof value === "number") return numeral(value);
   if (typeof value === "bigint") return numeral(Number(value));
   if (value instanceof JsonFloat) return numeral(value.value);
-  if (isArray(value)) return `[${value.map(jcs).join(",")}]`;
+  if (isArray(value)) {
+    let text = "";
+    for (const item of value) text += text === "" ? jcs(item) : `,${jcs(item)}`;
+    return `[${text}]`;
+  }
   if (!isObject(value)) return String(value);
-  const names = Object.keys(value).sort();
-  return `{${names.map((name) => `${quoted(name)}:${jcs(value[name] ?? null)}`).join(",")}}`;
+  let text = "";
+  for (const name of inOrder(Object.keys(value))) {
+    text += `${text === "" ? "" : ","}${quoted(name)}:${jcs(value[name] ?? null)}`;
+  }
+  return `{${text}}`;
+}
+
+/** Names in the order of UTF-16, in which those of a canonical text are already. */
+function inOrder(names: string[]): string[] {
+  for (let i = 1; i < names.length; i++) if ((names[i - 1] ?? "") > (names[i] ?? "")) return names.sort();
+  return names;
 }
 
 function quoted(text: string): string {
+  // Most texts here are ASCII without anything to escape.
+  if (/^[ !#-[\]-~]*$/.test(text)) return `"${text}"`;
   // JSON.stringify writes what RFC 8785 §3.2.2.2 demands, which was taken from it; only lone surrogates are no UTF-8.
   if (!isWellFormed(text)) throw new JsonError("syntax", "a lone surrogate");
   return JSON.stringify(text);
