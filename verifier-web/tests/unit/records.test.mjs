@@ -186,6 +186,25 @@ test("trust files are read, and refused when they do not hold", () => {
   assert.throws(() => TrustFile.decode(" ".repeat(4 * 1024 * 1024 + 1)), (error) => error.reason === "too-large");
 });
 
+test("a changed trust file is refused as one, or is another network's", () => {
+  const good = load("trust-pinned.json");
+  const { fingerprint } = TrustFile.decode(good);
+  let refused = 0;
+  let other = 0;
+  for (let i = 0; i < 300; i++) {
+    const bytes = good.slice();
+    bytes[(i * 7919) % bytes.length] ^= 1 + ((i * 31) % 255);
+    try {
+      // White space may be any, and is no part of the fingerprint.
+      if (TrustFile.decode(bytes).fingerprint !== fingerprint) other++;
+    } catch (error) {
+      assert.ok(error instanceof TrustError, `${error.stack}`);
+      refused++;
+    }
+  }
+  assert.ok(refused > 200, `${refused} refused, ${other} of other networks`);
+});
+
 test("checkpoints have six lines in one spelling", () => {
   const file = loadJson("checkpoint.json");
   const checkpoint = parseCheckpoint(file.body);

@@ -49,9 +49,9 @@ function known(key: Uint8Array): Known | null {
   if (found !== undefined) return found;
   if (remembered.size >= REMEMBERED_MAX) remembered.clear();
   const point = decodePoint(key);
-  const made = point === undefined ? null : { negated: point.negate(), uses: 0, hasTable: false, torsionFree: undefined };
-  remembered.set(name, made);
-  return made;
+  const made = point && { negated: point.negate(), uses: 0, hasTable: false, torsionFree: undefined };
+  remembered.set(name, made ?? null);
+  return made ?? null;
 }
 
 function decodePoint(bytes: Uint8Array): EdwardsPoint | undefined {

@@ -70,7 +70,8 @@ function shape(members: Shapes): Shape {
 
 /** One of several shapes, told apart by the member `type`. */
 function choice(shapes: { readonly [type: string]: Shapes }): Shape {
-  const readers = new Map(Object.entries(shapes).map(([type, members]) => [type, shape({ type: codec.text, ...members })]));
+  const readers = new Map<string, Shape>();
+  for (const [type, members] of Object.entries(shapes)) readers.set(type, shape({ type: codec.text, ...members }));
   return (value) => {
     const read = readers.get(typeOf(value));
     if (read === undefined) throw new CodecError("json", "not the expected JSON: an unknown type");

@@ -50,7 +50,8 @@ export function parseCheckpoint(body: string): Checkpoint {
   const lines = body.split("\n");
   const [origin, size, root, height, round, header, end] = lines;
   if (lines.length !== 7 || end !== "" || origin === undefined || origin === "") throw new CheckpointError();
-  const [logSize, heightNumber, roundNumber] = [number(size), number(named("height ", height)), number(named("round ", round))];
+  const [logSize, heightNumber] = [number(size), number(named("height ", height))];
+  const roundNumber = number(named("round ", round));
   if (roundNumber > 0xffff_ffffn) throw new CheckpointError();
   return {
     origin,

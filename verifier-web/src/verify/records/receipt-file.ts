@@ -106,12 +106,24 @@ function readAuthorState(value: Json): AuthorState {
   };
 }
 
+const MEMBERS = [
+  "v",
+  "type",
+  "network",
+  "record",
+  "index",
+  "path",
+  "header",
+  "note",
+  "validators",
+  "epochs",
+  "author",
+  "anchors",
+  "algorithms",
+] as const;
+
 function readReceipt(value: Json) {
-  const json = codec.object(
-    value,
-    ["v", "type", "network", "record", "index", "path", "header", "note", "validators", "epochs", "author", "anchors", "algorithms"],
-    ["opening", "digest"],
-  );
+  const json = codec.object(value, MEMBERS, ["opening", "digest"]);
   const network = codec.object(json["network"] ?? null, ["genesis", "origin"]);
   const author = codec.object(json["author"] ?? null, ["jwk"], ["state"]);
   const algorithms = codec.object(json["algorithms"] ?? null, ["tree", "header", "certificate"]);

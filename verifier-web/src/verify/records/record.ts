@@ -273,8 +273,8 @@ function parsePayload(bytes: Uint8Array): ReturnType<typeof readPayload> {
   try {
     return codec.fromCanonical(bytes, readPayload);
   } catch (error) {
-    if (error instanceof CodecError) throw new RecordError("record.payload", `the payload is refused: ${error.message}`);
-    throw error;
+    if (!(error instanceof CodecError)) throw error;
+    throw new RecordError("record.payload", `the payload is refused: ${error.message}`);
   }
 }
 
