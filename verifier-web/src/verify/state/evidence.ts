@@ -67,8 +67,8 @@ export class EvidenceError extends VerifyError {
 
 /** A key and its value, or none, with the proof of that. */
 export class ProvenKey {
-  /** The root that it was found to hold under. */
-  private root: string | undefined;
+  /** The root that it was found to hold under, and the value's bytes. */
+  private proven: { readonly root: string; readonly bytes: Uint8Array | null } | undefined;
 
   constructor(
     /** Text of the state key. */
@@ -93,12 +93,11 @@ export class ProvenKey {
 
   /** The value's bytes, null when the key is absent, as the proof shows under a state root. */
   verify(root: string): Uint8Array | null {
-    const value = this.value === undefined ? null : utf8(this.value);
-    if (this.root !== root) {
-      this.proof.verify(root, this.key, value);
-      this.root = root;
-    }
-    return value;
+    if (this.proven?.root === root) return this.proven.bytes;
+    const bytes = this.value === undefined ? null : utf8(this.value);
+    this.proof.verify(root, this.key, bytes);
+    this.proven = { root, bytes };
+    return bytes;
   }
 }
 

@@ -38,7 +38,10 @@ export class StateObject {
 
 /** Where the state is read from: one snapshot, unchanged while it is used. */
 export interface StateReader {
-  /** The value of a key, null when it is absent. Throws {@link NotProven} when nothing is known of the key. */
+  /**
+   * The value of a key, null when it is absent. Throws {@link NotProven} when nothing is known of the key. Nobody changes
+   * these bytes afterwards: what they read as is remembered with them.
+   */
   get(key: string): Uint8Array | null;
 }
 
@@ -146,11 +149,19 @@ export function readEntry<T extends Entry>(shape: EntryShape<T>): codec.Reader<T
   };
 }
 
+/** What values read as. A read is repeated until all that it needs is proven, and asks for the same values each time. */
+const typed = new WeakMap<Uint8Array, { readonly shape: object; readonly entry: Entry }>();
+
 function read<T extends Entry>(reader: StateReader, key: string, shape: EntryShape<T>): T | undefined {
   const bytes = reader.get(key);
   if (bytes === null) return undefined;
+  const known = typed.get(bytes);
+  // Of one shape all entries are of one type.
+  if (known?.shape === shape) return known.entry as T;
   try {
-    return codec.fromCanonical(bytes, readEntry(shape));
+    const entry = codec.fromCanonical(bytes, readEntry(shape));
+    typed.set(bytes, { shape, entry });
+    return entry;
   } catch (error) {
     if (error instanceof CodecError) throw new DamagedState(key, error.message);
     throw error;
