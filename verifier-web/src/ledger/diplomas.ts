@@ -14,13 +14,14 @@ import {
   readLedger,
   Receipt,
   REPLACED,
+  schemaObject,
   SUSPENDED,
   type Evidence,
   type LedgerView,
   type Presentation,
   type Proofs,
-  type ProvenState,
   type Question,
+  type StateReader,
 } from '@testamur/verify';
 
 import { QUESTIONS_MAX } from './limits.js';
@@ -80,8 +81,15 @@ export class Gatherer {
   }
 
   private async ask(question: Question, signal?: AbortSignal): Promise<Known> {
-    const read = (state: ProvenState): Promise<LedgerView> => readTwice(state, question);
-    const reading = await this.registry.read(bundle(question), [didObject(question.issuer).head], read, signal);
+    const reading = await this.registry.read(
+      {
+        bundle: bundle(question),
+        first: [didObject(question.issuer).head],
+        also: [...new Set(question.scopes.map(({ schema }) => schemaObject(schema).head))],
+        read: (reader, header) => readTwice(reader, { ...question, stateTime: header.time }),
+      },
+      signal,
+    );
     this.answers.push(...reading.nodes);
     const { evidence, good } = reading;
     const known = { evidence, digests: digests(reading.value), good };
@@ -123,10 +131,9 @@ function claimedTime({ receipt }: Presentation): number | undefined {
 }
 
 /** What a verification reads: once as anchored at the receipt's time, and once as if it were not, since a receipt may turn out not to count. */
-async function readTwice(state: ProvenState, asked: Question): Promise<LedgerView> {
-  const question = { ...asked, stateTime: state.header.time };
-  if (question.issued !== undefined) await readLedger(state, { ...question, issued: undefined });
-  return readLedger(state, question);
+async function readTwice(reader: StateReader, question: Question): Promise<LedgerView> {
+  if (question.issued !== undefined) await readLedger(reader, { ...question, issued: undefined });
+  return readLedger(reader, question);
 }
 
 /** The versions of lists whose bits are needed. */

@@ -3,7 +3,9 @@ import {
   Evidence,
   EvidenceError,
   NotProven,
+  type Header,
   type ProvenState,
+  type StateReader,
   type TrustFile,
 } from '@testamur/verify';
 
@@ -20,7 +22,7 @@ import {
 import type { Node } from './node.js';
 
 /** A read over proven state: throws `NotProven` for a key that it needs and that is not there. */
-export type Read<T> = (state: ProvenState) => Promise<T>;
+export type Read<T> = (reader: StateReader, header: Header) => Promise<T>;
 
 /** What a read gave, with what proves it. */
 export interface Proven<T> {
@@ -35,8 +37,10 @@ export interface Asked<T> {
   readonly trust: TrustFile;
   /** A route that answers with most of it at once. */
   readonly bundle?: string;
-  /** Keys that the read surely needs. */
+  /** Keys that the read surely needs, and that the route surely answers. */
   readonly first: readonly string[];
+  /** Keys that the read surely needs besides: they are asked for at the same time. */
+  readonly also: readonly string[];
   readonly read: Read<T>;
   /** The least height that is accepted, by now. */
   seen(): number;
@@ -64,11 +68,21 @@ export async function gather<T>(node: Node, asked: Asked<T>, signal: AbortSignal
 async function once<T>(node: Node, asked: Asked<T>, signal: AbortSignal): Promise<Proven<T>> {
   // Keys that the read is known to need; and those not asked for yet under the header at hand.
   const known = new Set<string>();
-  let missing: string[] = [];
+  // More than fit in one request show up as missing, if they are.
+  const also = asked.also.slice(0, asked.also.length === 0 ? 0 : chunk(asked.also));
+  for (const key of also) known.add(key);
+  const beside = also.length === 0 ? undefined : node.state(also, signal);
+  // Looked at below, or not at all when the route fails for good.
+  beside?.catch(() => undefined);
   let gathered = await bundle(node, asked, signal);
+  let missing: string[] = [];
   if (gathered === undefined) {
     for (const key of asked.first) known.add(key);
     missing = [...known];
+  } else {
+    const more = await beside?.catch(() => undefined);
+    if (more?.header === gathered.header) gathered = gathered.with(more);
+    else missing = [...also];
   }
   let restarts = 0;
   for (;;) {
@@ -91,7 +105,7 @@ async function once<T>(node: Node, asked: Asked<T>, signal: AbortSignal): Promis
     if (gathered === undefined) throw new Error('a read begins with a bundle or a key');
     const state = check(node, asked, gathered);
     try {
-      return { value: await asked.read(state), state, evidence: gathered, node };
+      return { value: await asked.read(state, state.header), state, evidence: gathered, node };
     } catch (error) {
       if (error instanceof NotProven) {
         // What was asked for and is not there was left out; it is never taken for absent.

@@ -1,4 +1,4 @@
-import { sha256hex, type TrustFile } from '@testamur/verify';
+import { Recorder, sha256hex, type TrustFile } from '@testamur/verify';
 
 import { Fault } from './fault.js';
 import { gather, type Asked, type Proven, type Read } from './gather.js';
@@ -40,15 +40,14 @@ export class Registry {
   ) {}
 
   /**
-   * Any read over proven state, beginning with the evidence of a route that answers many keys at once. `first` are keys that it
-   * surely needs. Throws a {@link RegistryError} when no node gives an answer that holds.
+   * Any read over proven state, beginning with the evidence of a route that answers many keys at once. Throws a
+   * {@link RegistryError} when no node gives an answer that holds.
    */
-  async read<T>(bundle: string, first: readonly string[], read: Read<T>, signal?: AbortSignal): Promise<Reading<T>> {
+  async read<T>(question: Pick<Asked<T>, 'bundle' | 'first' | 'also' | 'read'>, signal?: AbortSignal): Promise<Reading<T>> {
     const asking = new Asking<T>(this.nodes, {
+      ...question,
       trust: this.trust,
-      bundle,
-      first,
-      read,
+      read: oncePerHeader(question.read),
       seen: () => this.seen.height(this.trust.network),
       saw: (height) => this.seen.saw(this.trust.network, height),
       now: this.now,
@@ -94,6 +93,26 @@ const NEVER = new AbortController().signal;
 
 function refuseAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new DOMException('the check was given up', 'AbortError');
+}
+
+/**
+ * A read that is done once for a header: under one state root every node proves the same values, so of the others it is only
+ * asked that they prove all that the first read needed.
+ */
+function oncePerHeader<T>(read: Read<T>): Read<T> {
+  const done = new Map<string, { readonly keys: readonly string[]; readonly value: T }>();
+  return async (reader, header) => {
+    const state = `${header.height} ${header.time} ${header.stateRoot}`;
+    const known = done.get(state);
+    if (known !== undefined) {
+      for (const key of known.keys) reader.get(key);
+      return known.value;
+    }
+    const recorder = new Recorder(reader);
+    const value = await read(recorder, header);
+    done.set(state, { keys: recorder.keys(), value });
+    return value;
+  };
 }
 
 /** One read, asked of several nodes at once. */

@@ -35,15 +35,15 @@ export function loadQr(): Promise<Qr> {
 }
 
 /**
- * Begins to load the engine at the first sign of somebody who is about to use the page: a pointer, a key, a file above the
- * window. Who only reads it loads nothing more.
+ * Prepares for a check at the first sign of somebody who is about to use the page: a pointer, a key, a file above the window.
+ * Who only reads it loads nothing more. `prepare` is what makes ready; at least the engine is loaded.
  */
-export function loadEngineWhenNeeded(): void {
+export function loadEngineWhenNeeded(prepare: () => Promise<unknown> = loadEngine): void {
   const signs = ['pointermove', 'pointerdown', 'touchstart', 'keydown', 'dragenter', 'paste', 'focusin'] as const;
   const begin = (): void => {
     for (const sign of signs) removeEventListener(sign, begin, true);
     // Who uses the page calls for it again and is told if it does not come.
-    loadEngine().catch(() => undefined);
+    prepare().catch(() => undefined);
   };
   for (const sign of signs) addEventListener(sign, begin, { capture: true, passive: true });
 }

@@ -30,6 +30,7 @@ export { DamagedState, NotProven, Recorder } from "./state/state.js";
 export type { StateReader } from "./state/state.js";
 export { accredited, ChainRefusal, TrustChain, trustChain } from "./state/chain.js";
 export { didObject } from "./state/identity.js";
+export { schemaObject } from "./state/schemas.js";
 export type { StatusEntry } from "./state/status.js";
 
 // Credentials, and what comes with them.
