@@ -47,10 +47,10 @@ export function App({ service, first }: { service: Service; first: Translator })
     document.title = i18n.t('app.title');
   }, [i18n]);
   useEffect(() => {
-    loadEngineWhenNeeded();
+    // All that a verdict needs is made ready at the first sign of somebody who is about to ask for one.
+    loadEngineWhenNeeded(() => Promise.all([service.session(), loadViews().then((views) => views.warmUp(first))]));
     document.documentElement.dataset['ready'] = '';
   }, []);
-  useOpenForPrint();
 
   return (
     <TranslatorProvider value={i18n}>
@@ -188,25 +188,4 @@ function Notices({ failed }: { failed: boolean }): JSX.Element {
       )}
     </div>
   );
-}
-
-/** On paper nothing can be opened: all steps are open while the page is printed. */
-function useOpenForPrint(): void {
-  useEffect(() => {
-    let opened: HTMLDetailsElement[] = [];
-    const open = (): void => {
-      opened = Array.from(document.querySelectorAll<HTMLDetailsElement>('main details:not([open])'));
-      for (const element of opened) element.open = true;
-    };
-    const close = (): void => {
-      for (const element of opened) element.open = false;
-      opened = [];
-    };
-    addEventListener('beforeprint', open);
-    addEventListener('afterprint', close);
-    return () => {
-      removeEventListener('beforeprint', open);
-      removeEventListener('afterprint', close);
-    };
-  }, []);
 }

@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { type LanguageText, type Members, inLanguage, isMembers, items, languageTexts, members, text } from './data.js';
 import { type TextKey, type Translator, useTranslator } from './i18n.js';
 import { jurisdictionName, languageName } from './places.js';
+import { useDisclosure } from './printing.js';
 import { Inert, isStrange } from './text.js';
 
 /** Rows of a transcript that are shown before the reader asks for all. */
@@ -176,6 +177,7 @@ function Thesis({ thesis }: { thesis: Members }): JSX.Element {
 
 function Transcript({ rows }: { rows: readonly unknown[] }): JSX.Element | null {
   const i18n = useTranslator();
+  const rest = useDisclosure();
   const lines = rows.map(members);
   const has = (name: string): boolean => lines.some((line) => name in line);
   const table = (part: Members[]): JSX.Element => (
@@ -206,9 +208,9 @@ function Transcript({ rows }: { rows: readonly unknown[] }): JSX.Element | null 
       <h3>{i18n.t('field.activities')}</h3>
       {table(lines.slice(0, ROWS_SHOWN))}
       {lines.length > ROWS_SHOWN && (
-        <details>
+        <details {...rest}>
           <summary>{i18n.t('content.all')} ({lines.length})</summary>
-          {table(lines.slice(ROWS_SHOWN))}
+          {rest.open && table(lines.slice(ROWS_SHOWN))}
         </details>
       )}
     </>

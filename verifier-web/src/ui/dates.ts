@@ -70,8 +70,17 @@ function inWords(language: Language, date: Date, timeZone: 'UTC' | undefined): s
     const year = String(utc ? date.getUTCFullYear() : date.getFullYear()).padStart(4, '0');
     return own.day(utc ? date.getUTCDate() : date.getDate(), month, year);
   }
-  // Europe's English has the day before the month.
-  const locale = language === 'en' ? 'en-GB' : language;
-  const options: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'long', year: 'numeric', calendar: 'gregory' };
-  return new Intl.DateTimeFormat(locale, timeZone === undefined ? options : { ...options, timeZone }).format(date);
+  const key = `${language} ${timeZone ?? ''}`;
+  let format = FORMATS.get(key);
+  if (format === undefined) {
+    // Europe's English has the day before the month.
+    const locale = language === 'en' ? 'en-GB' : language;
+    const options: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'long', year: 'numeric', calendar: 'gregory' };
+    format = new Intl.DateTimeFormat(locale, timeZone === undefined ? options : { ...options, timeZone });
+    FORMATS.set(key, format);
+  }
+  return format.format(date);
 }
+
+/** Browsers take tens of milliseconds to make one. */
+const FORMATS = new Map<string, Intl.DateTimeFormat>();

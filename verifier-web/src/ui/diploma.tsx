@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { Checked, CheckedItem } from '../ledger/types.js';
 import { problemOf } from './failure.js';
+import { useFocus } from './focus.js';
 import { type Translator, useTranslator } from './i18n.js';
 import { inert } from './inert.js';
 import { useIntake } from './intake.js';
@@ -184,7 +185,7 @@ function Busy(): JSX.Element {
 function ProblemNote({ problem }: { problem: Problem }): JSX.Element {
   const i18n = useTranslator();
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [problem]);
+  useFocus(heading, problem);
   return (
     <section class="problem">
       <h2 ref={heading} tabIndex={-1}>{i18n.t('error.title')}</h2>

@@ -1,16 +1,18 @@
 import type { Facts } from '@testamur/verify';
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 
 import type { DocumentAnswer, DocumentInput, NetworkInfo } from '../ledger/types.js';
 import { InstalledNote, Nodes } from './about.js';
 import { plain, pretty } from './data.js';
 import { Evidence } from './evidence.js';
 import { problemOf } from './failure.js';
+import { useFocus } from './focus.js';
 import { type TextKey, type Translator, useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
 import { inert } from './inert.js';
 import { useIntake } from './intake.js';
+import { useDisclosure } from './printing.js';
 import { download, fileName } from './save.js';
 import type { Service } from './service.js';
 import { type Problem, isReceiptName } from './sources.js';
@@ -180,7 +182,7 @@ function Choose(props: { id: string; label: TextKey; hint?: TextKey; file: File 
 function ProblemNote({ problem }: { problem: Problem }): JSX.Element {
   const i18n = useTranslator();
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [problem]);
+  useFocus(heading, problem);
   return (
     <section class="problem" data-document="problem">
       <h2 ref={heading} tabIndex={-1}>{i18n.t('error.title')}</h2>
@@ -285,11 +287,12 @@ function Answer({ found, onAnother }: { found: Found; onAnother: () => void }): 
   const i18n = useTranslator();
   const heading = useRef<HTMLHeadingElement>(null);
   const { answer, network, name } = found;
+  const more = useDisclosure();
   const saying = sayingOf(answer);
   const entries: readonly Facts[] =
     answer.kind === 'lookup' ? answer.entries.map((entry) => entry.facts) : answer.facts === undefined ? [] : [answer.facts];
   const hook = answer.kind === 'receipt' ? `receipt/${answer.outcome}` : `lookup/${entries.length > 0 ? 'found' : 'none'}`;
-  useEffect(() => heading.current?.focus(), [found]);
+  useFocus(heading, found);
   const save = (): void =>
     download(fileName(`${name ?? 'document'}-testamur`, 'json'), 'application/json', pretty({ v: 1, type: 'testamur-document-check', document: name, network: plain(network), answer: plain(answer) }));
   return (
@@ -318,9 +321,9 @@ function Answer({ found, onAnother }: { found: Found; onAnother: () => void }): 
           <h2>{i18n.t('steps.evidence')}</h2>
           <Evidence evidence={entryOf(entries[0])} />
           {entries.length > 1 && (
-            <details>
+            <details {...more}>
               <summary>{i18n.count('document.found.more', entries.length - 1)}</summary>
-              {entries.slice(1).map((facts, index) => <Evidence key={index} evidence={entryOf(facts)} />)}
+              {more.open && entries.slice(1).map((facts, index) => <Evidence key={index} evidence={entryOf(facts)} />)}
             </details>
           )}
         </section>

@@ -106,8 +106,14 @@ function fill(text: string, values: Values): string {
 /** The form of the plural (a category of CLDR) that a language has for a number of things. */
 export function pluralCategory(language: Language, count: number): string {
   const own = OWN_RULES[language];
-  return own === undefined ? new Intl.PluralRules(language).select(count) : own(count);
+  if (own !== undefined) return own(count);
+  rules ??= new Intl.PluralRules(language);
+  if (rules.resolvedOptions().locale !== language) rules = new Intl.PluralRules(language);
+  return rules.select(count);
 }
+
+/** Those of the language that was last asked for. */
+let rules: Intl.PluralRules | undefined;
 
 /** Rules of CLDR, for whole numbers, of the languages that Chromium has no data for. */
 const OWN_RULES: Partial<Record<Language, (count: number) => string>> = {

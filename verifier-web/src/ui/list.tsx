@@ -1,8 +1,9 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 
 import type { Verdict } from '@testamur/verify';
 import type { Row } from './diploma.js';
+import { useFocus } from './focus.js';
 import { useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
 import { inert } from './inert.js';
@@ -27,7 +28,7 @@ export function List({ rows, onOpen, onAnother }: ListProps): JSX.Element {
   const of = (verdict: Verdict): number => rows.filter((row) => row.state === 'done' && row.item.report.verdict === verdict).length;
   const over = waiting === 0;
   const worst = over ? worstOf(rows) : undefined;
-  useEffect(() => heading.current?.focus(), [over]);
+  useFocus(heading, over);
   return (
     <section class="list" data-verdict={worst?.verdict} data-reason={worst?.reason} data-busy={over ? undefined : true}>
       <h2 ref={heading} tabIndex={-1}>

@@ -32,9 +32,15 @@ export function languageName(i18n: Translator, tag: string): string {
   return name ?? (isLanguage(code) ? LANGUAGES[code] : tag);
 }
 
+/** Browsers take tens of milliseconds to make one. */
+const NAMES = new Map<string, Intl.DisplayNames>();
+
 function named(language: Language, type: 'region' | 'language', code: string): string | undefined {
   try {
-    const name = new Intl.DisplayNames([language, 'en'], { type, fallback: 'none' }).of(code);
+    const key = `${language} ${type}`;
+    const all = NAMES.get(key) ?? new Intl.DisplayNames([language, 'en'], { type, fallback: 'none' });
+    NAMES.set(key, all);
+    const name = all.of(code);
     // Some browsers give the code back in spite of being told not to.
     return name === code ? undefined : name;
   } catch {

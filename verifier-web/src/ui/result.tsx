@@ -1,10 +1,11 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 
 import type { Checked, CheckedItem } from '../ledger/types.js';
 import { About, InstalledNote } from './about.js';
 import { Content } from './content.js';
 import { members, number, plain } from './data.js';
+import { useFocus } from './focus.js';
 import { useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
 import { Issuer } from './issuer.js';
@@ -36,7 +37,7 @@ export function Result({ file, checked, item, onAnother }: ResultProps): JSX.Ele
   const asked = Math.abs(report.at - checked.checkedAt) > 600;
 
   // The reader has asked a question: the keyboard and the screen reader go to its answer.
-  useEffect(() => heading.current?.focus(), [report]);
+  useFocus(heading, report);
 
   return (
     <div class="result">

@@ -5,6 +5,7 @@ import { plain, pretty } from './data.js';
 import { Evidence } from './evidence.js';
 import { useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
+import { useDisclosure } from './printing.js';
 import { download, fileName } from './save.js';
 import { Code } from './text.js';
 import { stepSentence } from './verdict.js';
@@ -24,9 +25,10 @@ export function Steps({ report }: { report: Report }): JSX.Element {
 
 function Step({ step }: { step: StepReport }): JSX.Element {
   const i18n = useTranslator();
+  const disclosure = useDisclosure();
   const save = (): void => download(fileName(`testamur-${step.step}`, 'json'), 'application/json', pretty(plain(step)));
   return (
-    <details class={`step step-${step.outcome}`} data-step={step.step} data-outcome={step.outcome} data-reason={step.reason}>
+    <details {...disclosure} class={`step step-${step.outcome}`} data-step={step.step} data-outcome={step.outcome} data-reason={step.reason}>
       <summary>
         <Icon of={step.outcome} />
         <span class="step-text">
@@ -37,11 +39,13 @@ function Step({ step }: { step: StepReport }): JSX.Element {
           <span class="step-sentence">{stepSentence(i18n, step)}</span>
         </span>
       </summary>
-      <div class="step-body">
-        {step.outcome !== 'not-checked' && <Evidence evidence={plain(step.evidence)} />}
-        <p class="hint">{i18n.t('about.reference')}: <Code text={step.reason} /></p>
-        <button type="button" class="link no-print" onClick={save}>{i18n.t('steps.download')}</button>
-      </div>
+      {disclosure.open && (
+        <div class="step-body">
+          {step.outcome !== 'not-checked' && <Evidence evidence={plain(step.evidence)} />}
+          <p class="hint">{i18n.t('about.reference')}: <Code text={step.reason} /></p>
+          <button type="button" class="link no-print" onClick={save}>{i18n.t('steps.download')}</button>
+        </div>
+      )}
     </details>
   );
 }
