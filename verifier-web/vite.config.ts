@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
+import { noscript } from './build/noscript.ts';
 import { TARGETS } from './build/targets.ts';
 import { serviceWorker } from './build/service-worker.ts';
 
@@ -44,5 +45,5 @@ export default defineConfig({
       },
     },
   },
-  plugins: [serviceWorker({ entry: here('./src/sw/sw.ts'), publicDir: here('./public') })],
+  plugins: [noscript(here('./src/ui/strings')), serviceWorker({ entry: here('./src/sw/sw.ts'), publicDir: here('./public') })],
 });

@@ -332,7 +332,7 @@ function Answer({ found, onAnother }: { found: Found; onAnother: () => void }): 
         <h2>{i18n.t('about.title')}</h2>
         <dl class="fields">
           {name !== undefined && <div><dt>{i18n.t('document.file')}</dt><dd><Inert text={name} /></dd></div>}
-          {answer.digest !== undefined && <div><dt>{i18n.t('document.fingerprint')}</dt><dd><Code text={answer.digest} /></dd></div>}
+          {answer.digest !== undefined && <div><dt>{answer.alg === undefined || answer.alg === 'sha2-256' ? i18n.t('document.fingerprint') : <Code text={answer.alg} />}</dt><dd><Code text={answer.digest} /></dd></div>}
           <div><dt>{i18n.t('about.network')}</dt><dd><Inert text={network.name} /></dd></div>
           {answer.kind === 'receipt' && answer.code !== undefined && (
             <div><dt>{i18n.t('about.reference')}</dt><dd><Code text={answer.code} /></dd></div>

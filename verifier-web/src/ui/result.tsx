@@ -5,6 +5,7 @@ import type { Checked, CheckedItem } from '../ledger/types.js';
 import { About, InstalledNote } from './about.js';
 import { Content } from './content.js';
 import { members, number, plain } from './data.js';
+import { Evidence } from './evidence.js';
 import { useFocus } from './focus.js';
 import { useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
@@ -52,6 +53,7 @@ export function Result({ file, checked, item, onAnother }: ResultProps): JSX.Ele
           </h2>
           {answer.meaning !== undefined && <p>{answer.meaning}</p>}
           {asked && <p>{i18n.parts('verdict.at', { time: <Time at={report.at} /> })}</p>}
+          {report.reason.startsWith('dates.') && <Evidence evidence={plain(stepOf(report, 'dates')?.evidence)} />}
           {answer.next.length > 0 && (
             <>
               <h3>{i18n.t('verdict.next')}</h3>
