@@ -13,7 +13,7 @@ import {
   type Verifiers,
 } from '@testamur/verify';
 
-import { Gatherer } from './diplomas.js';
+import type { Gatherer } from './diplomas.js';
 import { merged } from './fault.js';
 import type { Registry } from './registry.js';
 import type { Checked, CheckedItem, CheckInput, CheckOptions, NetworkInfo } from './types.js';
@@ -27,12 +27,16 @@ export interface Judge {
   now(): number;
 }
 
-/** Judges a file or a text. */
-export async function check(judge: Judge, input: CheckInput, options: CheckOptions): Promise<Checked> {
+/** Judges a file or a text. What `gatherer` knows already is not asked again. */
+export async function check(
+  judge: Judge,
+  gatherer: Gatherer,
+  input: CheckInput,
+  options: CheckOptions,
+): Promise<Checked> {
   const { at, signal, onProgress } = options;
   const checkedAt = judge.now();
   const policy = at === undefined ? policyNow(checkedAt) : { ...policyNow(checkedAt), at };
-  const gatherer = new Gatherer(judge.registry);
   let verifyMs = 0;
   const timed = async <T>(work: () => T | Promise<T>): Promise<T> => {
     const start = performance.now();

@@ -3,11 +3,12 @@ import { TrustError, TrustFile, Verifiers } from '@testamur/verify';
 
 import { check } from './check.js';
 import { ConfigError } from './config.js';
+import { Gatherer } from './diplomas.js';
 import { lookUp } from './document.js';
 import { Node } from './node.js';
 import { Registry } from './registry.js';
 import { Seen } from './seen.js';
-import type { Engine, InstalledTrust, NetworkConfig, NetworkInfo, Session, TrustPreview } from './types.js';
+import type { Checker, Engine, InstalledTrust, NetworkConfig, NetworkInfo, Session, TrustPreview } from './types.js';
 
 /** The engine. */
 export const engine: Engine = {
@@ -29,9 +30,14 @@ function open(config: NetworkConfig, installed: InstalledTrust | null): Session 
   const now = (): number => Math.floor(Date.now() / 1000);
   const registry = new Registry(nodes, trust, new Seen(storage()), now);
   const verifiers = new Verifiers([trust]);
+  const batch = (): Checker => {
+    const gatherer = new Gatherer(registry);
+    return { check: (input, options = {}) => check({ verifiers, registry, network, now }, gatherer, input, options) };
+  };
   return {
     network,
-    check: (input, options = {}) => check({ verifiers, registry, network, now }, input, options),
+    batch,
+    check: (input, options) => batch().check(input, options),
     document: (input, options = {}) => lookUp({ trust, nodes, now }, input, options),
   };
 }
@@ -45,8 +51,8 @@ function decodeTrust(text: string): TrustFile {
   }
 }
 
-function preview({ genesis, network, origin }: TrustFile): TrustPreview {
-  return { name: genesis.name, origin, genesisHash: network, didMethod: genesis.didMethod };
+function preview({ genesis, network, origin, fingerprint }: TrustFile): TrustPreview {
+  return { name: genesis.name, origin, genesisHash: network, didMethod: genesis.didMethod, fingerprint };
 }
 
 /** Where this browser keeps something for the page, if anywhere. */

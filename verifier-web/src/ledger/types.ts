@@ -29,6 +29,8 @@ export interface TrustPreview {
   readonly genesisHash: string;
   /** Method of the network's DIDs. */
   readonly didMethod: string;
+  /** SHA-256 of the trust file: what people compare by telephone. */
+  readonly fingerprint: string;
 }
 
 /** The network that answers are about. */
@@ -161,11 +163,17 @@ export type DocumentAnswer =
       readonly nodes: readonly NodeAnswer[];
     };
 
-/** A network that is looked at. */
-export interface Session {
-  readonly network: NetworkInfo;
-  /** Judges a file or a text. Never throws over what is in it; an aborted check throws the signal's `AbortError`. */
+/** What judges. */
+export interface Checker {
+  /** Judges a file or a text. Never throws over what is in it; an aborted check throws an `AbortError`. */
   check(input: CheckInput, options?: CheckOptions): Promise<Checked>;
+}
+
+/** A network that is looked at. */
+export interface Session extends Checker {
+  readonly network: NetworkInfo;
+  /** For several files one after another: what their credentials have in common is asked of the nodes once. */
+  batch(): Checker;
   /** Says what is known of a document. A digest is sent to nodes only for a lookup, never when there is a receipt. */
   document(input: DocumentInput, options?: CheckOptions): Promise<DocumentAnswer>;
 }

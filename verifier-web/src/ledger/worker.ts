@@ -16,6 +16,8 @@ export type Registered =
 
 /** The one script whose address this page ever makes. */
 const WORKER = './sw.js';
+/** Milliseconds after which the files for offline use are fetched, if nobody does anything before: the page itself goes first. */
+const QUIET_MS = 2_000;
 /** Milliseconds that a worker gets to say of which version it is. */
 const ANSWER_TIMEOUT_MS = 2_000;
 
@@ -27,6 +29,7 @@ export async function registerServiceWorker(onUpdate: (apply: () => void) => voi
   // Undefined in browsers' private windows and on plain HTTP, whatever the types say.
   const container: ServiceWorkerContainer | undefined = navigator.serviceWorker;
   if (container === undefined) return 'absent';
+  await quiet();
   const reload = (): void => location.reload();
   const offer = async (worker: ServiceWorker): Promise<void> => {
     if (await isOfThisPage(worker)) {
@@ -63,6 +66,20 @@ export async function registerServiceWorker(onUpdate: (apply: () => void) => voi
   } catch {
     return 'failed';
   }
+}
+
+/** Waits until the page is loaded and used, or left alone. */
+function quiet(): Promise<void> {
+  return new Promise((resolve) => {
+    const signs = ['pointerdown', 'keydown', 'drop', 'change'] as const;
+    const done = (): void => {
+      clearTimeout(timer);
+      for (const sign of signs) removeEventListener(sign, done, true);
+      resolve();
+    };
+    const timer = setTimeout(done, QUIET_MS);
+    for (const sign of signs) addEventListener(sign, done, { capture: true, passive: true });
+  });
 }
 
 /** Whether a worker keeps the script that this page began with, whose name follows from its bytes. */
