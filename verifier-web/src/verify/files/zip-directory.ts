@@ -54,11 +54,9 @@ class View {
     return this.view.getUint32(this.within(at, 4), true);
   }
 
-  /** A number that no file here reaches is none. */
+  /** Exact as far as any file here reaches. */
   u64(at: number): number {
-    const value = Number(this.view.getBigUint64(this.within(at, 8), true));
-    if (!Number.isSafeInteger(value)) throw new Damaged("a number is out of bounds");
-    return value;
+    return Number(this.view.getBigUint64(this.within(at, 8), true));
   }
 
   /** Bytes that must be there. */
@@ -241,8 +239,10 @@ function with64(extra: View, from: number, length: number, entry: ZipEntry, resu
     return extra.u64(at - 8);
   };
   const [size, packed, start] = [next(entry.size), next(entry.packed), next(entry.start)];
-  const sizes = size === undefined && packed === undefined ? result : { ...result, size: size ?? entry.size, packed: packed ?? entry.packed };
-  return start === undefined ? sizes : { ...sizes, start };
+  // The two sizes travel together.
+  const sizes = { size: size ?? entry.size, packed: packed ?? entry.packed };
+  const sized = size === undefined && packed === undefined ? result : { ...result, ...sizes };
+  return start === undefined ? sized : { ...sized, start };
 }
 
 /** What came of unpacking an entry: the content, that there is more than may be, or that it is damaged. */
@@ -264,13 +264,13 @@ export function unpack(entry: ZipEntry, packed: Uint8Array, most: number): Unpac
     entry.method === 0 ? { content: packed, end: "done" as const } : inflateEntry(packed, most + 1);
   if (Math.min(content.length, most + 1) > entry.size) return "damaged";
   if (content.length > most) return "too-large";
-  // The end of the input in the middle of a block is the end: the checksum decides.
-  return end === "invalid" || crc32(content) !== entry.crc32 ? "damaged" : content;
+  return end !== "done" || crc32(content) !== entry.crc32 ? "damaged" : content;
 }
 
 /** The upper half of code page 437, in which names are that are not UTF-8. */
 const CP437 =
-  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
+  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐" +
+  "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
 
 /** An entry's name as text. */
 export function nameText(entry: ZipEntry): string {

@@ -105,6 +105,7 @@ const dependentRequired: Compile = (value, context) => {
 
 const format: Compile = (value, context) => {
   const check = typeof value === "string" ? formatCheck(value) : undefined;
+  if (check === "unsure") throw context.refuse();
   return check && rule(context, (instance) => typeof instance !== "string" || check(instance));
 };
 
