@@ -44,6 +44,8 @@ export interface Asked<T> {
   readonly read: Read<T>;
   /** The least height that is accepted, by now. */
   seen(): number;
+  /** Told when a node is asked again because it is behind. */
+  behind(node: Node, fault: Fault): void;
   /** This device's clock, in seconds. */
   now(): number;
 }
@@ -60,6 +62,7 @@ export async function gather<T>(node: Node, asked: Asked<T>, signal: AbortSignal
     } catch (error) {
       const shortly = error instanceof Fault && (error.code === 'registry.behind' || error.code === 'node.not-ready');
       if (!shortly || signal.aborted || performance.now() > end) throw error;
+      asked.behind(node, error);
       await new Promise((resolve) => setTimeout(resolve, BEHIND_PAUSE_MS));
     }
   }

@@ -44,12 +44,13 @@ export class Registry {
    * {@link RegistryError} when no node gives an answer that holds.
    */
   async read<T>(question: Pick<Asked<T>, 'bundle' | 'first' | 'also' | 'read'>, signal?: AbortSignal): Promise<Reading<T>> {
-    const asking = new Asking<T>(this.nodes, {
+    const asking: Asking<T> = new Asking<T>(this.nodes, {
       ...question,
       trust: this.trust,
       read: oncePerHeader(question.read),
       seen: () => this.seen.height(this.trust.network),
       saw: (height) => this.seen.saw(this.trust.network, height),
+      behind: (node, fault) => asking.behind(node, fault),
       now: this.now,
     });
     return asking.run(signal);
@@ -152,6 +153,11 @@ class Asking<T> {
     refuseAborted(signal);
     if (this.bug !== undefined) throw this.bug.error;
     return this.conclude();
+  }
+
+  /** Takes note that a node is asked again, in case nobody waits for it any longer. */
+  behind(node: Node, fault: Fault): void {
+    if (!this.controller.signal.aborted) this.faults.set(node, fault);
   }
 
   /** Asks as many as are asked at once; for each that fails the next. */
