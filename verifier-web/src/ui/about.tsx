@@ -51,7 +51,7 @@ export function Nodes({ nodes }: { nodes: readonly NodeAnswer[] }): JSX.Element 
           <li key={node.node} class={`node node-${node.state}`} data-node-state={node.state}>
             <Icon of={SIGNS[node.state]} />
             <span>
-              <Code text={node.node} /> <span class="node-state">{i18n.t(WORDS[node.state])}</span>
+              <Code text={node.node} /> <span class="node-state">{i18n.t(node.code === 'receipt.unknown-network' ? 'nodes.other' : WORDS[node.state])}</span>
             </span>
           </li>
         ))}

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import type { Checked, CheckedItem } from '../ledger/types.js';
+import type { CheckOptions, Checked, CheckedItem, Checker, Progress } from '../ledger/types.js';
 import { problemOf } from './failure.js';
 import { useFocus } from './focus.js';
 import { type Translator, useTranslator } from './i18n.js';
@@ -38,6 +38,7 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
   const [open, setOpen] = useState<number>();
   const [camera, setCamera] = useState(false);
   const [problem, setProblem] = useState<Problem>();
+  const [asking, setAsking] = useState(false);
   const running = useRef<AbortController | undefined>(undefined);
   const start = useRef<HTMLButtonElement>(null);
   const latest = useRef(i18n);
@@ -51,7 +52,8 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
     setProblem(undefined);
     setOpen(undefined);
     announce(i18n.count('busy.files', sources.length));
-    void run(service, i18n, sources, controller.signal, setRows).then((done) => {
+    setAsking(false);
+    void run(service, i18n, sources, controller.signal, { rows: setRows, asking: setAsking }).then((done) => {
       if (controller.signal.aborted) return;
       onChecked();
       announce(summary(latest.current, done));
@@ -107,7 +109,7 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
       {shown?.state === 'problem' && <ProblemNote problem={shown.problem} />}
       {problem !== undefined && <ProblemNote problem={problem} />}
       {shown?.state === 'waiting' || rows.length > 1 ? (
-        <Busy />
+        <Busy asking={asking} />
       ) : camera && typeof views === 'object' ? (
         <views.Camera
           onText={(text) => takeText(text, i18n.t('list.scanned'))}
@@ -129,28 +131,32 @@ async function run(
   i18n: Translator,
   sources: readonly Source[],
   signal: AbortSignal,
-  show: (rows: readonly Row[]) => void,
+  show: { rows: (rows: readonly Row[]) => void; asking: (asking: boolean) => void },
 ): Promise<readonly Row[]> {
   const names = sources.map((source) => source.name ?? i18n.t('list.pasted'));
   const answers: Row[][] = names.map((name) => [{ state: 'waiting', name }]);
   const update = (): void => {
-    if (!signal.aborted) show(answers.flat());
+    if (!signal.aborted) show.rows(answers.flat());
   };
   update();
+  // What many diplomas have in common is asked for once.
+  const checker = service.session().then((session) => session.batch());
+  checker.catch(() => undefined);
+  const options = { signal, onProgress: ({ stage }: Progress): void => show.asking(stage === 'asking') };
   for (const [index, source] of sources.entries()) {
     const name = names[index] ?? '';
-    answers[index] = await checkOne(service, source, name, signal);
+    answers[index] = await checkOne(checker, source, name, options);
     if (signal.aborted) break;
     update();
   }
   return answers.flat();
 }
 
-async function checkOne(service: Service, source: Source, name: string, signal: AbortSignal): Promise<Row[]> {
+async function checkOne(checker: Promise<Checker>, source: Source, name: string, options: CheckOptions): Promise<Row[]> {
   try {
-    const [read, session] = await Promise.all([source.read(), service.session(), loadViews()]);
+    const [read, one] = await Promise.all([source.read(), checker, loadViews()]);
     if (typeof read === 'function') return [{ state: 'problem', name, problem: read }];
-    const checked = await session.check(read.input, { signal });
+    const checked = await one.check(read.input, options);
     return checked.items.map((item) => {
       const called = item.name === undefined || checked.items.length === 1 ? name : `${name}: ${item.name}`;
       return { state: 'done', name: called, facts: { ...read.facts, name: called }, checked, item };
@@ -172,12 +178,12 @@ function summary(i18n: Translator, rows: readonly Row[]): string {
   return i18n.count('list.title', rows.length);
 }
 
-function Busy(): JSX.Element {
+function Busy({ asking }: { asking: boolean }): JSX.Element {
   const i18n = useTranslator();
   return (
     <div class="busy" data-busy>
       <span class="busy-sign" aria-hidden="true" />
-      <p>{i18n.t('busy.checking')}</p>
+      <p>{i18n.t(asking ? 'busy.asking' : 'busy.checking')}</p>
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { Content } from './content.js';
 import { members, number, plain } from './data.js';
 import { Evidence } from './evidence.js';
 import { useFocus } from './focus.js';
-import { useTranslator } from './i18n.js';
+import { type Translator, useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
 import { Issuer } from './issuer.js';
 import { type FileFacts, download, fileName, reportOf } from './save.js';
@@ -28,13 +28,15 @@ interface ResultProps {
 }
 
 /** The answer first; then what the diploma says, who issued it, and what was checked. */
-export function Result({ file, checked, item, onAnother }: ResultProps): JSX.Element {
+export function Result(props: ResultProps): JSX.Element {
+  const { file, checked, item, onAnother } = props;
   const i18n = useTranslator();
   const heading = useRef<HTMLHeadingElement>(null);
   const { report } = item;
   const answer = answerOf(i18n, report);
   const readable = stepOf(report, 'readable');
   const subject = report.subject === undefined ? undefined : members(plain(report.subject));
+  const next = nextSteps(i18n, props, answer.next);
   const asked = Math.abs(report.at - checked.checkedAt) > 600;
 
   // The reader has asked a question: the keyboard and the screen reader go to its answer.
@@ -54,10 +56,10 @@ export function Result({ file, checked, item, onAnother }: ResultProps): JSX.Ele
           {answer.meaning !== undefined && <p>{answer.meaning}</p>}
           {asked && <p>{i18n.parts('verdict.at', { time: <Time at={report.at} /> })}</p>}
           {report.reason.startsWith('dates.') && <Evidence evidence={plain(stepOf(report, 'dates')?.evidence)} />}
-          {answer.next.length > 0 && (
+          {next.length > 0 && (
             <>
               <h3>{i18n.t('verdict.next')}</h3>
-              <ul class="next">{answer.next.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul>
+              <ul class="next">{next.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul>
             </>
           )}
           <InstalledNote network={checked.network} />
@@ -94,6 +96,15 @@ export function Result({ file, checked, item, onAnother }: ResultProps): JSX.Ele
       </div>
     </div>
   );
+}
+
+/** What to do next, by what is known beside the report. */
+function nextSteps(i18n: Translator, { file, checked, item }: ResultProps, next: string[]): string[] {
+  // Mail programs cut long links.
+  if (file.link === true && item.report.reason === 'readable.malformed') return [i18n.t('error.link')];
+  // Nodes whose newest state is too old by this device's clock: it is the clock that is wrong, rather than all of them.
+  const late = checked.nodes.length > 0 && checked.nodes.every((node) => node.code === 'evidence.stale');
+  return late ? [i18n.t('reason.status.list-not-yet-valid.next'), ...next] : next;
 }
 
 /** The same report with evidence of JSON's plain types. */

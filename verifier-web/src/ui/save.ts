@@ -7,6 +7,8 @@ export interface FileFacts {
   name: string;
   /** Its length. */
   bytes?: number;
+  /** Whether it is a link that carries the diploma. */
+  link?: boolean;
   /** Its SHA-256, in hexadecimal, if this browser can say. */
   sha256?: string;
 }

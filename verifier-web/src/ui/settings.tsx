@@ -19,6 +19,12 @@ interface SettingsProps {
   onNetwork: () => void;
 }
 
+/** Whether a service worker has the page. Some browsers have none, whatever the types say. */
+function worksOffline(): boolean {
+  const container: ServiceWorkerContainer | undefined = navigator.serviceWorker;
+  return container !== undefined && container.controller !== null;
+}
+
 /** Which network answers are about, and how to use another one knowingly. */
 export function Settings({ service, onNetwork }: SettingsProps): JSX.Element {
   const i18n = useTranslator();
@@ -93,6 +99,7 @@ export function Settings({ service, onNetwork }: SettingsProps): JSX.Element {
               </dd>
             </div>
           </dl>
+          {worksOffline() && <p class="hint">{i18n.t('update.offline.ready')}</p>}
           {network.installed && (
             <>
               <p class="warning"><Icon of="unknown" /><span>{i18n.t('settings.installed')}</span></p>
@@ -126,7 +133,10 @@ export function Settings({ service, onNetwork }: SettingsProps): JSX.Element {
           <h3 ref={warning} tabIndex={-1}>{i18n.t('settings.warning')}</h3>
           <p><strong><Inert text={offer.preview.name} /></strong></p>
           <p>{i18n.t('settings.warning.text')}</p>
-          <p><Code text={offer.preview.genesisHash} /></p>
+          <dl class="fields">
+            <div><dt>{i18n.t('settings.genesis')}</dt><dd><Code text={offer.preview.genesisHash} /></dd></div>
+            <div><dt>{i18n.t('document.fingerprint')}</dt><dd><Code text={offer.preview.fingerprint} /></dd></div>
+          </dl>
           <div class="actions">
             <button type="button" class="button" onClick={() => setOffer(undefined)}>{i18n.t('settings.cancel')}</button>
             <button type="button" id="trust-install" class="button danger" onClick={() => install(offer.text)}>{i18n.t('settings.install')}</button>

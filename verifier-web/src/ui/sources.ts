@@ -23,7 +23,8 @@ export interface Source {
 /** Pasted text, a link, or what was in a QR code. */
 export function textSource(text: string, name: string): Source {
   const input: CheckInput = { kind: 'text', text };
-  return { name, read: () => Promise.resolve({ input, facts: { name } }) };
+  const facts: FileFacts = /^\s*https?:/i.test(text) ? { name, link: true } : { name };
+  return { name, read: () => Promise.resolve({ input, facts }) };
 }
 
 /** Files to check: a receipt goes with the diploma that it is named after. */
