@@ -7,6 +7,7 @@ import { useFocus } from './focus.js';
 import { useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
 import { inert } from './inert.js';
+import { download, reportOfAll } from './save.js';
 import { Inert } from './text.js';
 import { reasonSentence } from './verdict.js';
 
@@ -83,9 +84,16 @@ export function List({ rows, onOpen, onAnother }: ListProps): JSX.Element {
       <div class="actions no-print">
         <button type="button" class="button" onClick={onAnother}>{i18n.t('diploma.another')}</button>
         <button type="button" class="button secondary" onClick={() => window.print()}>{i18n.t('report.print')}</button>
+        <button type="button" class="button secondary" onClick={() => download('testamur.json', 'application/json', reportOfAll(rows.filter(isDone)))}>
+          {i18n.t('report.save')}
+        </button>
       </div>
     </section>
   );
+}
+
+function isDone(row: Row): row is Extract<Row, { state: 'done' }> {
+  return row.state === 'done';
 }
 
 /** The verdict of a row; what could not even be read cannot be told. */

@@ -71,7 +71,7 @@ export function Result(props: ResultProps): JSX.Element {
         <button
           type="button"
           class="button secondary"
-          onClick={() => download(fileName(`${file.name}-testamur`, 'json'), 'application/json', reportOf(file, checked, item))}
+          onClick={() => download(fileName(`${file.name}-testamur`, 'json'), 'application/json', reportOf({ facts: file, checked, item }))}
         >
           {i18n.t('report.save')}
         </button>

@@ -32,10 +32,26 @@ export function fileName(stem: string, ending: string): string {
   return `${safe === '' ? 'testamur' : safe}.${ending}`;
 }
 
+/** A diploma that was checked. */
+export interface Outcome {
+  readonly facts: FileFacts;
+  readonly checked: Checked;
+  readonly item: CheckedItem;
+}
+
 /** A report of one diploma, with all that it rests on. */
-export function reportOf(file: FileFacts, checked: Checked, item: CheckedItem): string {
+export function reportOf(outcome: Outcome): string {
+  return pretty(contentOf(outcome));
+}
+
+/** A report of several. */
+export function reportOfAll(outcomes: readonly Outcome[]): string {
+  return pretty({ v: 1, type: 'testamur-checks', checks: outcomes.map(contentOf) });
+}
+
+function contentOf({ facts: file, checked, item }: Outcome): unknown {
   const { name, origin, genesisHash, installed } = checked.network;
-  return pretty({
+  return {
     v: 1,
     type: 'testamur-check',
     checked_at: checked.checkedAt,
@@ -48,7 +64,7 @@ export function reportOf(file: FileFacts, checked: Checked, item: CheckedItem): 
     receipt: item.receipt,
     // Of what was not signed by who it says, nothing is kept as if it were.
     credential: isVerified(item) ? item.credential : undefined,
-  });
+  };
 }
 
 /** Whether the signature was checked and is good. */
