@@ -3,7 +3,7 @@
 import { isArray, isNumber, isObject } from "../base/json.js";
 import type { Json, JsonFloat } from "../base/json.js";
 import { keysOf } from "../credentials/json.js";
-import type { Context, Node } from "./schema.js";
+import type { Context, Node, Parts } from "./schema.js";
 import { formatCheck } from "./schema-formats.js";
 import { compilePattern } from "./schema-pattern.js";
 import type { Pattern } from "./schema-pattern.js";
@@ -129,6 +129,27 @@ function firstMember(
   return undefined;
 }
 
+/** Says which members a rule looks at. */
+function looksAtMembers(context: Context, which: (name: string) => boolean): void {
+  context.looks((instance, parts) => {
+    if (isObject(instance)) for (const name of Object.keys(instance)) if (which(name)) parts.add(name);
+  });
+}
+
+/** Says which items a rule looks at. */
+function looksAtItems(context: Context, which: (at: number, item: Json) => boolean): void {
+  context.looks((instance, parts) => {
+    if (isArray(instance)) for (const [at, item] of instance.entries()) if (which(at, item)) parts.add(at);
+  });
+}
+
+/** Says that a rule looks at what other schemas look at that are for the same value. */
+function looksThrough(context: Context, nodes: (instance: Json) => Iterable<Node | undefined>): void {
+  context.looks((instance, parts) => {
+    for (const node of nodes(instance)) node?.collect(instance, parts);
+  });
+}
+
 /** Schemas by name, made ready. */
 function named(value: Json, context: Context, same: boolean): Map<string, Node> {
   const nodes = new Map<string, Node>();
@@ -139,11 +160,13 @@ function named(value: Json, context: Context, same: boolean): Map<string, Node> 
 
 const properties: Compile = (value, context) => {
   const nodes = named(value, context, false);
+  looksAtMembers(context, (name) => nodes.has(name));
   return (instance, place) => firstMember(instance, place, (name, member, at) => nodes.get(name)?.fault(member, at));
 };
 
 const patternProperties: Compile = (value, context) => {
   const nodes = Array.from(named(value, context, false), ([text, node]) => [patternOf(text, context), node] as const);
+  looksAtMembers(context, (name) => nodes.some(([compiled]) => compiled.test(name)));
   return (instance, place) =>
     firstMember(instance, place, (name, member, at) => {
       for (const [compiled, node] of nodes) {
@@ -160,6 +183,7 @@ const additionalProperties: Compile = (value, context) => {
   const known = new Set(isObject(own) ? Object.keys(own) : []);
   const compiled = isObject(patterns) ? Object.keys(patterns).map((text) => patternOf(text, context)) : [];
   const isKnown = (name: string): boolean => known.has(name) || compiled.some((one) => one.test(name));
+  looksAtMembers(context, (name) => !isKnown(name));
   return (instance, place) => {
     // That there is more than may be is said of the whole.
     if (value === false) {
@@ -190,6 +214,7 @@ function firstItem(
 
 const prefixItems: Compile = (value, context) => {
   const nodes = isArray(value) ? value.map((schema, at) => context.node(schema, [at], false)) : [];
+  looksAtItems(context, (at) => at < nodes.length);
   return (instance, place) => firstItem(instance, place, (at, item, where) => nodes[at]?.fault(item, where));
 };
 
@@ -197,6 +222,7 @@ const items: Compile = (value, context) => {
   const node = context.node(value, [], false);
   const { prefixItems: prefix } = context.parent;
   const first = isArray(prefix) ? prefix.length : 0;
+  looksAtItems(context, (at) => at >= first);
   return (instance, place) =>
     firstItem(instance, place, (at, item, where) => (at < first ? undefined : node.fault(item, where)));
 };
@@ -204,6 +230,7 @@ const items: Compile = (value, context) => {
 const contains: Compile = (value, context) => {
   const node = context.node(value, [], false);
   const { minContains, maxContains } = context.parent;
+  looksAtItems(context, (_, item) => node.holds(item));
   return rule(context, (instance) => {
     if (!isArray(instance)) return true;
     const found = instance.filter((item) => node.holds(item)).length;
@@ -214,6 +241,7 @@ const contains: Compile = (value, context) => {
 
 const dependentSchemas: Compile = (value, context) => {
   const nodes = named(value, context, true);
+  looksThrough(context, (instance) => Array.from(nodes, ([name, node]) => (hasMember(instance, name) ? node : undefined)));
   return (instance, place) =>
     isObject(instance)
       ? first(nodes, ([name, node]) => (name in instance ? node.fault(instance, place) : undefined))
@@ -248,8 +276,14 @@ function first<T>(all: Iterable<T>, judge: (one: T) => Fault | undefined): Fault
   return undefined;
 }
 
+function hasMember(value: Json, name: string): boolean {
+  return isObject(value) && name in value;
+}
+
 function schemas(value: Json, context: Context): Node[] {
-  return isArray(value) ? value.map((schema, at) => context.node(schema, [at], true)) : [];
+  const nodes = isArray(value) ? value.map((schema, at) => context.node(schema, [at], true)) : [];
+  looksThrough(context, () => nodes);
+  return nodes;
 }
 
 const allOf: Compile = (value, context) => {
@@ -274,16 +308,17 @@ const not: Compile = (value, context) => {
 
 const condition: Compile = (value, context) => {
   const { then, else: otherwise } = context.parent;
-  if (then === undefined && otherwise === undefined) return undefined;
   const test = context.node(value, [], true);
   const whenTrue = then === undefined ? undefined : context.sibling(then, "then");
   const whenFalse = otherwise === undefined ? undefined : context.sibling(otherwise, "else");
+  looksThrough(context, (instance) => (test.holds(instance) ? [test, whenTrue] : [whenFalse]));
   return (instance, place) => (test.holds(instance) ? whenTrue : whenFalse)?.fault(instance, place);
 };
 
 const reference: Compile = (value, context) => {
   if (typeof value !== "string") throw context.refuse();
   const node = context.reference(value);
+  looksThrough(context, () => [node]);
   return (instance, place) => node.fault(instance, place);
 };
 
@@ -297,6 +332,25 @@ const multipleOf: Compile = (value, context) =>
 
 const uniqueItems: Compile = (value, context) =>
   value === true ? rule(context, (instance) => !isArray(instance) || areUnique(instance)) : undefined;
+
+/** The members or items of a value. */
+type Inside = (instance: Json) => readonly (readonly [string | number, Json])[];
+
+const membersOfValue: Inside = (instance) => (isObject(instance) ? Object.entries(instance) : []);
+const itemsOfValue: Inside = (instance) => (isArray(instance) ? Array.from(instance.entries()) : []);
+
+/** A rule for what no other rule of its schema looks at. */
+const unevaluated =
+  (inside: Inside): Compile =>
+  (value, context) => {
+    const node = context.node(value, [], false);
+    context.looksAtRest((instance, parts) => inside(instance).forEach(([part]) => parts.add(part)));
+    return rule(context, (instance) => {
+      const parts: Parts = new Set();
+      context.lookedAt(instance, parts);
+      return inside(instance).every(([part, one]) => parts.has(part) || node.holds(one));
+    });
+  };
 
 /** The keywords, in the order in which their rules are asked: cheap ones first. */
 export const KEYWORDS: readonly (readonly [string, Compile])[] = [
@@ -335,4 +389,6 @@ export const KEYWORDS: readonly (readonly [string, Compile])[] = [
   ["if", condition],
   ["$ref", reference],
   ["$dynamicRef", reference],
+  ["unevaluatedProperties", unevaluated(membersOfValue)],
+  ["unevaluatedItems", unevaluated(itemsOfValue)],
 ];

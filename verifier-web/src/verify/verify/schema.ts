@@ -3,7 +3,7 @@
  *
  * No code is made of a schema (the page forbids `eval`), patterns run on an engine whose time grows with the text, and what this
  * cannot do exactly as the Rust side does is not made ready at all: then nobody can tell, which is better than another answer.
- * That is so for `unevaluatedProperties` and `unevaluatedItems`, an inner `$id`, and references in a circle.
+ * That is so for an inner `$id`, and for references in a circle.
  */
 
 import { JsonError, isArray, isObject, parse } from "../base/json.js";
@@ -19,9 +19,6 @@ export interface Schema {
   /** The first thing that is wrong with a value: where in the value, and by which rule of the schema. */
   validate(instance: Json): Fault | undefined;
 }
-
-/** Keywords that are not supported. */
-const UNSUPPORTED = ["unevaluatedProperties", "unevaluatedItems"];
 
 /** This schema is not one that can be made ready. */
 class NotReady extends Error {}
@@ -42,15 +39,42 @@ export function compileSchema(body: string, undisclosed: boolean): Schema | unde
   }
 }
 
+/** Names of members and places of items. */
+export type Parts = Set<string | number>;
+
+/** What a rule looks at of a value. */
+export type Looked = (instance: Json, parts: Parts) => void;
+
 /** A schema within the document. */
 export class Node {
   private readonly checks: Check[] = [];
   /** Nodes that look at the same value: a circle of them would never end. */
   readonly sameValue: Node[] = [];
+  /** Which members and items of a value the rules have looked at. */
+  private readonly looked: Looked[] = [];
+  /** The same of rules for what no other rule looks at. */
+  private readonly rest: Looked[] = [];
 
   /** Adds a rule. */
   add(check: Check): void {
     this.checks.push(check);
+  }
+
+  /** Adds what a rule looks at; `rest`: one for what no other rule looks at. */
+  addLooked(looked: Looked, rest: boolean): void {
+    (rest ? this.rest : this.looked).push(looked);
+  }
+
+  /** Adds to a set the members and items of a value that the rules look at, if nothing is wrong with the value. */
+  collect(instance: Json, parts: Parts): void {
+    if (this.looked.length + this.rest.length === 0 || !this.holds(instance)) return;
+    this.collectOwn(instance, parts);
+    for (const looked of this.rest) looked(instance, parts);
+  }
+
+  /** As {@link collect}, without rules for what no other rule looks at, and of a value with which nothing is wrong so far. */
+  collectOwn(instance: Json, parts: Parts): void {
+    for (const looked of this.looked) looked(instance, parts);
   }
 
   /** The first thing that is wrong with a value at a place. */
@@ -80,6 +104,12 @@ export interface Context {
   readonly sibling: (schema: Json, keyword: string) => Node;
   /** Finds what a reference leads to. */
   readonly reference: (reference: string) => Node;
+  /** Says what the rule looks at. */
+  readonly looks: (looked: Looked) => void;
+  /** Says what the rule looks at that is for what no other rule looks at. */
+  readonly looksAtRest: (looked: Looked) => void;
+  /** Adds what the other rules of the schema look at. */
+  readonly lookedAt: Looked;
   /** The schema cannot be made ready. */
   readonly refuse: () => Error;
 }
@@ -115,7 +145,6 @@ class Compiler {
   }
 
   private fill(node: Node, schema: JsonObject, location: string): void {
-    if (UNSUPPORTED.some((keyword) => keyword in schema)) throw new NotReady();
     for (const [keyword, compile] of KEYWORDS) {
       const value = schema[keyword];
       if (value === undefined) continue;
@@ -135,6 +164,9 @@ class Compiler {
           node.sameValue.push(found);
           return found;
         },
+        looks: (looked) => node.addLooked(looked, false),
+        looksAtRest: (looked) => node.addLooked(looked, true),
+        lookedAt: (instance, parts) => node.collectOwn(instance, parts),
         refuse: () => new NotReady(),
       });
       if (check !== undefined) node.add(check);
