@@ -15,7 +15,7 @@ export function noscript(strings: string): Plugin {
     name: 'testamur-noscript',
     transformIndexHtml(html) {
       if (!html.includes(PLACE)) throw new Error(`index.html has no ${PLACE}`);
-      const files = readdirSync(strings).filter((name) => name.endsWith('.json') && name !== 'en.json');
+      const files = readdirSync(strings).filter((name) => /^[a-z]{2}\.json$/.test(name) && name !== 'en.json');
       const items = files.sort().map((name) => {
         const texts = JSON.parse(readFileSync(join(strings, name), 'utf8')) as Record<string, string>;
         const lang = basename(name, '.json');

@@ -5,7 +5,7 @@ import type { Language } from './languages.js';
 const WITHOUT_NAMES: ReadonlySet<Language> = new Set(['ga', 'lb', 'mt']);
 
 /** Each language is a file of its own, loaded when somebody reads it. */
-const FILES = import.meta.glob<Strings>('./strings/*.json', { import: 'default' });
+const FILES = import.meta.glob<Strings>('./strings/??.json', { import: 'default' });
 
 /** The texts of a language. */
 export async function loadTranslator(language: Language): Promise<Translator> {

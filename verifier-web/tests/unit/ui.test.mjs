@@ -32,7 +32,9 @@ const { plain, inLanguage, languageTexts } = await load("data.ts");
 const { fileName } = await load("save.ts");
 
 const strings = (language) => JSON.parse(readFileSync(`${root}src/ui/strings/${language}.json`, "utf8"));
-const written = readdirSync(`${root}src/ui/strings`).map((name) => name.replace(".json", ""));
+const written = readdirSync(`${root}src/ui/strings`).flatMap((name) => /^([a-z]{2})\.json$/.exec(name)?.[1] ?? []);
+// Texts that are the same words in a language as in English, looked at one by one; all others were forgotten.
+const sameAsEnglish = JSON.parse(readFileSync(`${root}tests/unit/same-as-english.json`, "utf8"));
 const english = strings("en");
 
 test("what would not be seen is shown as a code", () => {
@@ -181,6 +183,15 @@ for (const language of written) {
     }
   });
 }
+
+test("what is equal to English is so on purpose", () => {
+  for (const language of written.filter((code) => code !== "en")) {
+    const texts = strings(language);
+    const words = (key) => JSON.stringify(english[key]).replace(/\{\w+\}/g, "");
+    const equal = Object.keys(english).filter((key) => /\p{L}/u.test(words(key)) && JSON.stringify(texts[key]) === JSON.stringify(english[key]));
+    assert.deepEqual(equal.sort(), [...(sameAsEnglish[language] ?? [])].sort(), language);
+  }
+});
 
 test("all languages are written", () => {
   assert.deepEqual(LANGUAGE_CODES.filter((code) => !written.includes(code)), []);
