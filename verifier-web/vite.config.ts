@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
@@ -7,10 +8,13 @@ import { serviceWorker } from './build/service-worker.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+const { version } = JSON.parse(readFileSync(here('./src/verify/package.json'), 'utf8')) as { version: string };
+
 export default defineConfig({
   root: here('.'),
   // Every address in the bundle is relative, so that it runs below any path of any host.
   base: './',
+  define: { __PAGE_VERSION__: JSON.stringify(version) },
   resolve: {
     alias: {
       // The source, so that the page needs no build of the package first and unused parts fall away.

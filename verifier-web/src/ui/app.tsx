@@ -9,6 +9,9 @@ import { LANGUAGES, LANGUAGE_CODES, type Language, isLanguage, remember } from '
 import type { Service } from './service.js';
 import { loadTranslator } from './strings.js';
 
+/** The version that the page was built as. */
+declare const __PAGE_VERSION__: string;
+
 const TABS = ['diploma', 'document'] as const;
 type Tab = (typeof TABS)[number];
 
@@ -92,6 +95,7 @@ export function App({ service, first }: { service: Service; first: Translator })
           </p>
           {settings && <Later show={(views) => <views.Settings service={service} onNetwork={() => setNetwork((count) => count + 1)} />} />}
           <p class="hint">{i18n.t('app.command')} <code>testamur diploma verify FILE</code></p>
+          <p class="hint">{i18n.t('app.version', { version: __PAGE_VERSION__ })}</p>
         </div>
       </footer>
     </TranslatorProvider>

@@ -72,7 +72,7 @@ function Title({ texts }: { texts: LanguageText[] }): JSX.Element {
   const rest = texts.filter((one) => one !== shown).slice(0, 4);
   return (
     <div class="diploma-title">
-      {shown !== undefined && <p class="diploma-name"><Inert text={shown.text} lang={shown.language} /></p>}
+      {shown !== undefined && <p class="diploma-name"><span class="visually-hidden">{i18n.t('field.title')}: </span><Inert text={shown.text} lang={shown.language} /></p>}
       {rest.map((one, index) => (
         <p class="diploma-other" key={index}>
           <Inert text={one.text} lang={one.language} /> <span class="tag">{languageName(i18n, one.language)}</span>

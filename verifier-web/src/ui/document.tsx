@@ -347,7 +347,7 @@ function Answer({ found, onAnother }: { found: Found; onAnother: () => void }): 
       </section>
       <p class="print-only">{i18n.t('report.note')}</p>
       <div class="actions no-print">
-        <button type="button" class="button" onClick={onAnother}>{i18n.t('diploma.another')}</button>
+        <button type="button" class="button" data-another onClick={onAnother}>{i18n.t('diploma.another')}</button>
         <button type="button" class="button secondary" onClick={() => window.print()}>{i18n.t('report.print')}</button>
         <button type="button" class="button secondary" onClick={save}>{i18n.t('report.save')}</button>
       </div>

@@ -82,7 +82,7 @@ export function List({ rows, onOpen, onAnother }: ListProps): JSX.Element {
         </tbody>
       </table>
       <div class="actions no-print">
-        <button type="button" class="button" onClick={onAnother}>{i18n.t('diploma.another')}</button>
+        <button type="button" class="button" data-another onClick={onAnother}>{i18n.t('diploma.another')}</button>
         <button type="button" class="button secondary" onClick={() => window.print()}>{i18n.t('report.print')}</button>
         <button type="button" class="button secondary" onClick={() => download('testamur.json', 'application/json', reportOfAll(rows.filter(isDone)))}>
           {i18n.t('report.save')}

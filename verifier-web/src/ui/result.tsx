@@ -4,7 +4,7 @@ import { useRef } from 'preact/hooks';
 import type { Checked, CheckedItem } from '../ledger/types.js';
 import { About, InstalledNote } from './about.js';
 import { Content } from './content.js';
-import { members, number, plain } from './data.js';
+import { type Members, members, number, plain, text } from './data.js';
 import { Evidence } from './evidence.js';
 import { useFocus } from './focus.js';
 import { type Translator, useTranslator } from './i18n.js';
@@ -12,7 +12,7 @@ import { Icon } from './icons.js';
 import { Issuer } from './issuer.js';
 import { type FileFacts, download, fileName, reportOf } from './save.js';
 import { Steps } from './steps.js';
-import { Time } from './text.js';
+import { Inert, Time } from './text.js';
 import { answerOf, stepOf } from './verdict.js';
 
 /** What is shown of a diploma that was checked. */
@@ -62,6 +62,7 @@ export function Result(props: ResultProps): JSX.Element {
               <ul class="next">{next.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul>
             </>
           )}
+          {subject !== undefined && report.verdict !== 'not-valid' && <Holder subject={subject} />}
           <InstalledNote network={checked.network} />
         </div>
       </section>
@@ -92,9 +93,23 @@ export function Result(props: ResultProps): JSX.Element {
 
       <p class="print-only">{i18n.t('report.note')}</p>
       <div class="actions no-print">
-        <button type="button" class="button" onClick={onAnother}>{i18n.t('diploma.another')}</button>
+        <button type="button" class="button" data-another onClick={onAnother}>{i18n.t('diploma.another')}</button>
       </div>
     </div>
+  );
+}
+
+/** Whom the diploma is of: what the reader compares with an identity document. */
+function Holder({ subject }: { subject: Members }): JSX.Element | null {
+  const i18n = useTranslator();
+  const name = ['givenName', 'familyName'].flatMap((part) => text(subject[part]) ?? []).join(' ');
+  const born = text(subject['dateOfBirth']);
+  if (name === '') return null;
+  return (
+    <dl class="holder">
+      <div><dt>{i18n.t('field.holder')}</dt><dd><Inert text={name} /></dd></div>
+      {born !== undefined && <div><dt>{i18n.t('field.dateOfBirth')}</dt><dd><Inert text={i18n.day(born)} /></dd></div>}
+    </dl>
   );
 }
 
