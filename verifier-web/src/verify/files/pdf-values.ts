@@ -105,6 +105,26 @@ function hexDigit(byte: number | undefined): number | undefined {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : undefined;
 }
 
+/** Bytes in the making: a text may be as long as the file, and a list of numbers would take eight times that. */
+class Bytes {
+  private bytes = new Uint8Array(64);
+  private length = 0;
+
+  push(byte: number): void {
+    if (this.length === this.bytes.length) {
+      const wider = new Uint8Array(2 * this.length);
+      wider.set(this.bytes);
+      this.bytes = wider;
+    }
+    this.bytes[this.length++] = byte;
+  }
+
+  /** What was pushed. */
+  done(): Uint8Array {
+    return this.bytes.slice(0, this.length);
+  }
+}
+
 /** Letters that a backslash stands before. */
 const ESCAPES = new Map([
   [0x6e, 10],
@@ -205,7 +225,7 @@ export class Parser {
   private name(): string {
     this.advance(1);
     const raw = this.regular();
-    const name: number[] = [];
+    const name = new Bytes();
     for (let at = 0; at < raw.length; at++) {
       const byte = raw[at] ?? 0;
       const [high, low] = byte === 0x23 ? [hexDigit(raw[at + 1]), hexDigit(raw[at + 2])] : [];
@@ -216,7 +236,7 @@ export class Parser {
         at += 2;
       }
     }
-    return latin1(Uint8Array.from(name));
+    return latin1(name.done());
   }
 
   private list(depth: number): PdfValue | undefined {
@@ -253,16 +273,18 @@ export class Parser {
 
   private hexadecimal(): PdfValue | undefined {
     this.advance(1);
-    const digits: number[] = [];
+    const text = new Bytes();
+    let high: number | undefined;
     for (let byte = this.bytes[this.at]; byte !== undefined; byte = this.bytes[this.at]) {
       this.advance(1);
       const digit = hexDigit(byte);
       if (digit !== undefined) {
-        digits.push(digit);
+        if (high !== undefined) text.push(high * 16 + digit);
+        high = high === undefined ? digit : undefined;
       } else if (byte === 0x3e) {
-        const text = new Uint8Array(Math.ceil(digits.length / 2));
-        text.forEach((_, at) => (text[at] = (digits[2 * at] ?? 0) * 16 + (digits[2 * at + 1] ?? 0)));
-        return new PdfText(text);
+        // A digit that is missing at the end is 0.
+        if (high !== undefined) text.push(high * 16);
+        return new PdfText(text.done());
       } else if (!isSpace(byte)) {
         return undefined;
       }
@@ -272,7 +294,7 @@ export class Parser {
 
   private literal(): PdfValue | undefined {
     this.advance(1);
-    const text: number[] = [];
+    const text = new Bytes();
     let open = 1;
     for (let byte = this.bytes[this.at]; byte !== undefined; byte = this.bytes[this.at]) {
       this.advance(1);
@@ -282,13 +304,13 @@ export class Parser {
       }
       if (byte === 0x28) open += 1;
       if (byte === 0x29) open -= 1;
-      if (open === 0) return new PdfText(Uint8Array.from(text));
+      if (open === 0) return new PdfText(text.done());
       text.push(byte);
     }
     return undefined;
   }
 
-  private escape(text: number[]): void {
+  private escape(text: Bytes): void {
     const byte = this.bytes[this.at];
     if (byte === undefined) return;
     const isOctal = (digit: number | undefined): digit is number => digit !== undefined && digit >= 0x30 && digit <= 0x37;

@@ -5,7 +5,8 @@
  * does. Each answer depends on its arguments and the verifier's trust file alone, so remembering changes how long it takes and
  * never what it is.
  *
- * - INV-VERIFY-2: something is found again only under *everything* that its answer depends on, or a SHA-256 of that.
+ * - INV-VERIFY-2: something is found again only under *everything* that its answer depends on: the object itself, which nothing
+ *   changes, all of its text, or a SHA-256 of that.
  * - What is remembered is bounded.
  */
 
@@ -61,9 +62,11 @@ export class Proven {
 /** Everything that a verifier remembers. */
 export class Memory {
   private readonly trust: TrustFile;
-  /** Evidence that was seen lately is known by the object itself: making its text costs a millisecond. */
-  private readonly seen = new WeakMap<Evidence, Proven | EvidenceError>();
-  private readonly states = new Generations<Proven | EvidenceError>(MEMORY_BYTES_MAX);
+  /**
+   * By the object itself, and for as long as somebody holds it: the readers of packages give the same object for the same bytes,
+   * and are bounded themselves.
+   */
+  private readonly states = new WeakMap<Evidence, Proven | EvidenceError>();
   private readonly receipts = new Generations<Promise<ReceiptVerdict>>(MEMORY_BYTES_MAX / 4);
   private readonly schemas = new Generations<{ readonly schema: Schema | undefined }>(MEMORY_BYTES_MAX / 4);
   private readonly tokens = new Generations<Token>(MEMORY_BYTES_MAX / 4);
@@ -74,14 +77,8 @@ export class Memory {
 
   /** What an evidence proves, or why it does not hold. */
   proven(evidence: Evidence): Proven | EvidenceError {
-    const seen = this.seen.get(evidence);
-    if (seen !== undefined) return seen;
-    const text = evidence.encode();
-    const key = sha256hex(text);
-    const known = this.states.get(key) ?? this.prove(evidence);
-    // As it came, proven, and in each of the answers that it gives at most.
-    this.states.put(key, known, (2 + VIEWS_MAX) * text.length + 4_096);
-    this.seen.set(evidence, known);
+    const known = this.states.get(evidence) ?? this.prove(evidence);
+    this.states.set(evidence, known);
     return known;
   }
 
