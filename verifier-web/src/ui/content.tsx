@@ -28,7 +28,9 @@ export function Content({ subject, undisclosed, compact }: { subject: Members; u
   const i18n = useTranslator();
   const title = languageTexts(subject['title']);
   const others = Object.keys(subject).filter((name) => !TECHNICAL.has(name) && !(KNOWN as readonly string[]).includes(name));
-  const strange = isStrange(JSON.stringify(subject));
+  const json = JSON.stringify(subject);
+  // JSON has codes of its own for controls.
+  const strange = isStrange(json) || /\\u[0-9a-f]{4}|\\[bfr]/.test(json);
   return (
     <section class="card content">
       <h2>{i18n.t('content.title')}</h2>

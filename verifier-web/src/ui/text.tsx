@@ -45,7 +45,7 @@ export function Inert({ text, lang }: InertProps): JSX.Element {
 
 /** Whether a text has characters that are shown as codes. */
 export function isStrange(text: string): boolean {
-  return segments(text, SHORT_CHARS).some((piece) => piece.strange);
+  return segments(text, LONG_CHARS).some((piece) => piece.strange);
 }
 
 /** An identifier or a digest: for machines, and for comparing. */
