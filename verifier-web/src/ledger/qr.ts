@@ -71,6 +71,14 @@ const FRAME_PAUSE_MS = 100;
 /** Longest side of a frame that is looked at. */
 const FRAME_SIDE_MAX = 1_920;
 
+/** The camera at the back, sharp enough for a dense code, and all that it sees: a browser may otherwise cut a part out. */
+const WANTED: MediaTrackConstraints & { readonly resizeMode: string } = {
+  facingMode: { ideal: 'environment' },
+  width: { ideal: 1920 },
+  height: { ideal: 1080 },
+  resizeMode: 'none',
+};
+
 export const qr: Qr = { decodeImage, camera };
 
 /** Whether a text may be a diploma's: a link with a credential, or a credential. Posters have QR codes, too. */
@@ -173,10 +181,7 @@ async function camera(video: HTMLVideoElement, options: CameraOptions): Promise<
   if (devices === undefined) throw new QrError(globalThis.isSecureContext ? 'camera.none' : 'camera.insecure');
   let stream: MediaStream;
   try {
-    stream = await devices.getUserMedia({
-      audio: false,
-      video: { facingMode: { ideal: 'environment' }, width: { ideal: 1920 }, height: { ideal: 1080 } },
-    });
+    stream = await devices.getUserMedia({ audio: false, video: WANTED });
   } catch (error) {
     throw new QrError(cameraCode(error));
   }
