@@ -1,7 +1,7 @@
 import type { Report, StepReport } from '@testamur/verify';
 import type { JSX } from 'preact';
 
-import { plain, pretty } from './data.js';
+import { isMembers, plain, pretty } from './data.js';
 import { Evidence } from './evidence.js';
 import { useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
@@ -41,11 +41,17 @@ function Step({ step }: { step: StepReport }): JSX.Element {
       </summary>
       {disclosure.open && (
         <div class="step-body">
-          {step.outcome !== 'not-checked' && <Evidence evidence={plain(step.evidence)} />}
+          {step.outcome !== 'not-checked' && <Evidence evidence={readable(step)} />}
           <p class="hint">{i18n.t('about.reference')}: <Code text={step.reason} /></p>
           <button type="button" class="link no-print" onClick={save}>{i18n.t('steps.download')}</button>
         </div>
       )}
     </details>
   );
+}
+
+/** What is shown of a step's evidence: the place in the log says nothing to people beside the block, and is in the file. */
+function readable(step: StepReport): unknown {
+  const evidence = plain(step.evidence);
+  return step.step === 'anchor' && isMembers(evidence) ? { ...evidence, index: null } : evidence;
 }
