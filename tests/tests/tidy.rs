@@ -46,6 +46,7 @@ fn crates_depend_only_along_the_arrows() {
             "testamur-verifier",
             &["testamur-primitives", "testamur-credentials", "testamur-client", "testamur-paper", "testamur-api"],
         ),
+        ("testamur-page", &["testamur-primitives", "testamur-api"]),
         (
             "testamur-gateway",
             &["testamur-primitives", "testamur-credentials", "testamur-client", "testamur-api", "testamur-registrar"],
@@ -64,6 +65,7 @@ fn crates_depend_only_along_the_arrows() {
                 "testamur-paper",
                 "testamur-registrar",
                 "testamur-verifier",
+                "testamur-page",
             ],
         ),
         ("testamur-tests", &["testamur-registry", "testamur-credentials", "testamur-paper", "testamur-primitives"]),
@@ -76,6 +78,7 @@ fn crates_depend_only_along_the_arrows() {
         ("testamur-paper", &["tokio", "rand", "getrandom", "rocksdb", "libp2p", "reqwest", "axum"]),
         ("testamur-api", &["rocksdb", "libp2p", "arc-malachitebft-app-channel"]),
         ("testamur-gateway", &["rocksdb", "libp2p", "arc-malachitebft-app-channel"]),
+        ("testamur-page", &["rocksdb", "libp2p", "reqwest", "arc-malachitebft-app-channel"]),
         ("testamur-client", &["rocksdb", "libp2p", "axum", "arc-malachitebft-app-channel"]),
         ("testamur-consensus", &["rocksdb", "axum"]),
         ("testamur-store", &["libp2p", "axum", "tokio"]),

@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// Verify diplomas for the programs of an office, by HTTP on this machine
     #[cfg(feature = "node")]
     Verifier(commands::verifier::Verifier),
+    /// Serve or export the page on which anybody checks a diploma, in the browser
+    #[cfg(feature = "node")]
+    Page(commands::page::Page),
     /// Derive a stopped node's ledger from genesis again, and say what is wrong
     #[cfg(feature = "node")]
     Check(commands::check::Check),
@@ -128,6 +131,8 @@ impl Command {
             Self::Gateway(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Verifier(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Page(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Check(command) => command.run(output),
             #[cfg(feature = "node")]

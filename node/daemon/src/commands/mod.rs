@@ -23,6 +23,8 @@ pub(crate) mod network;
 pub(crate) mod notarise;
 #[cfg(feature = "node")]
 pub(crate) mod onboard;
+#[cfg(feature = "node")]
+pub(crate) mod page;
 pub(crate) mod receipt;
 #[cfg(feature = "node")]
 pub(crate) mod run;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | API | base + i | 8080–8083 |
 //! | gateway | base + 10 | 8090 |
+//! | page (`dev` alone) | base + 11 | 8091 |
 //! | admin | base + 1000 + i | 9080–9083 |
 //! | consensus | base − 1000 + i | 7080–7083 |
 //! | record gossip | base − 900 + i | 7180–7183 |
@@ -41,6 +42,11 @@ impl Ports {
         self.at(0, nodes.max(10))
     }
 
+    /// The page, beside the gateway.
+    pub(crate) fn page(&self, nodes: usize) -> SocketAddr {
+        self.at(0, nodes.max(10) + 1)
+    }
+
     /// A node's consensus network.
     pub(crate) fn consensus(&self, node: usize) -> SocketAddr {
         self.at(-1_000, node)
@@ -52,7 +58,8 @@ impl Ports {
     }
 
     fn at(&self, offset: i32, node: usize) -> SocketAddr {
-        let port = i32::from(self.base) + offset + i32::try_from(node).expect("at most 64 nodes");
+        let port =
+            i32::from(self.base) + offset + i32::try_from(node).expect("at most 64 nodes and what is beside them");
         SocketAddr::new(self.host, u16::try_from(port).expect("BASE_MIN and BASE_MAX keep ports in range"))
     }
 }

@@ -4,6 +4,7 @@
 //! with what it means for the network and how to start it again.
 
 mod make;
+mod page;
 mod processes;
 pub(crate) mod world;
 
@@ -65,6 +66,8 @@ struct Started {
     fingerprint: String,
     gateway: String,
     gateway_pid: u32,
+    /// None when this binary was built without the page.
+    page: Option<String>,
     token_file: PathBuf,
     nodes: Vec<StartedNode>,
 }
@@ -148,7 +151,8 @@ fn lock(dir: &Path) -> Result<std::fs::File, CommandError> {
 
 /// What is in use is told before anything starts, and what it was wanted for.
 fn check_ports(ports: Ports, count: usize) -> Result<(), CommandError> {
-    let mut wanted: Vec<(String, SocketAddr)> = vec![("the gateway".into(), ports.gateway(count))];
+    let mut wanted: Vec<(String, SocketAddr)> =
+        vec![("the gateway".into(), ports.gateway(count)), ("the page".into(), ports.page(count))];
     for node in 0..count {
         wanted.push((format!("node {node}'s API"), ports.api(node)));
         wanted.push((format!("node {node}'s admin listener"), ports.admin(node)));
@@ -188,12 +192,21 @@ async fn supervise(
         processes.stop_all(output).await;
         return Err(error);
     }
+    let page = page::open(trust, ports.page(names.len()), &profile.nodes).await;
+    let page = match page {
+        Ok(page) => page,
+        Err(error) => {
+            processes.stop_all(output).await;
+            return Err(error);
+        }
+    };
     let started = Started {
         directory: dir.to_owned(),
         origin: trust.origin().to_string(),
         fingerprint: trust.fingerprint(),
         gateway: profile.gateway.clone(),
         gateway_pid: processes.pid(Role::Gateway),
+        page: page.as_ref().map(|page| format!("http://{}/", page.local_address())),
         token_file: profile.token_file.clone(),
         nodes: names
             .iter()
@@ -207,6 +220,8 @@ async fn supervise(
             .collect(),
     };
     output.result(&started, || screen(&started, output));
+    // It ends with this process: there is nothing that it could lose.
+    let _page = page.map(|page| tokio::spawn(page.serve(std::future::pending())));
 
     let trust = Arc::new(trust.clone());
     let seeding = populate(dir, &trust, &profile.nodes, output);
@@ -305,6 +320,12 @@ fn screen(started: &Started, output: &Output) -> String {
         started.gateway,
         started.gateway_pid,
     );
+    match &started.page {
+        Some(page) => text += &format!("  page     {page}   check a diploma in a browser\n"),
+        None => {
+            text += "  page     none: this binary was built without it (npm ci && npm run build in verifier-web, then build again)\n"
+        }
+    }
     for node in &started.nodes {
         text += &format!("  node     {}/docs   pid {}   {}\n", node.api, node.pid, node.name);
     }
