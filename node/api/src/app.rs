@@ -7,10 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_SECURITY_POLICY,
+    HeaderMap, HeaderValue, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderName, Method};
+use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Body as _, Frame, SizeHint};
@@ -186,9 +187,29 @@ async fn unknown_route() -> Problem {
     Problem::new(&problem::UNKNOWN_ROUTE, "there is no such route; /docs lists all of them")
 }
 
-async fn wrong_method(method: Method) -> Problem {
+async fn wrong_method(method: Method, headers: HeaderMap) -> Response {
+    if method == Method::OPTIONS && is_preflight_of_a_read(&headers) {
+        return preflight();
+    }
     let method = if method.as_str().len() <= 16 { method.as_str() } else { "this method" };
-    Problem::new(&problem::METHOD, format!("this route does not take {method}; see the Allow header"))
+    Problem::new(&problem::METHOD, format!("this route does not take {method}; see the Allow header")).into_response()
+}
+
+/// What browsers ask before a page of another origin reads with a header of its own. For writes the answer is 405, as it was.
+fn is_preflight_of_a_read(headers: &HeaderMap) -> bool {
+    let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD).map(HeaderValue::as_bytes);
+    matches!(method, Some(b"GET" | b"HEAD")) && headers.contains_key(ORIGIN)
+}
+
+fn preflight() -> Response {
+    let headers = [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+        // What a read takes notice of; `*` would let pages probe with any header, and promise what nothing here reads.
+        (ACCESS_CONTROL_ALLOW_HEADERS, "accept, if-none-match, cache-control"),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
 }
 
 /// What no answer may do in a browser; pages of our own say otherwise for themselves.

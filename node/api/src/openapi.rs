@@ -22,8 +22,9 @@ use crate::routes::{self, EVERYWHERE};
             believed: receipts, checkpoints and tiles verify offline against a trust file.\n\nTimes are POSIX seconds, \
             hashes lower-case hexadecimal unless said otherwise. Lists come in pages: follow `next` until it is null. \
             Unknown query parameters are refused. Each answer carries an `X-Request-Id`; errors are RFC 9457 problem \
-            details with a stable `code`.",
-        license(name = "EUPL-1.2", identifier = "EUPL-1.2"),
+            details with a stable `code`.\n\nAny web page may read: GET and HEAD answer `Access-Control-Allow-Origin: *`, \
+            without credentials, errors too. No page of another origin may write.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
         (name = "records", description = "Submitting records, reading them, and their receipts"),

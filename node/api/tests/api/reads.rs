@@ -1,5 +1,7 @@
 //! Reading: every route's good answer, checked against the formats, and the message of each refusal.
 
+use std::io::{Read as _, Write as _};
+
 use testamur_primitives::checkpoint::verify_certificate;
 use testamur_primitives::codec::{base64url, sha256};
 use testamur_primitives::commitment::Form;
@@ -13,7 +15,7 @@ use testamur_primitives::record::{Bytes, Record};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::{LogSize, UnixTime};
 
-use crate::client::{get, get_as, request};
+use crate::client::{connect, get, get_as, request};
 use crate::ledger::GENESIS_TIME;
 use crate::node::TestNode;
 
@@ -317,4 +319,61 @@ fn every_answer_is_safe_in_a_browser() {
     std::io::Write::write_all(&mut head, b"HEAD /v1/status HTTP/1.0\r\n\r\n").unwrap();
     let head = std::io::read_to_string(head).unwrap();
     assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && head.ends_with("\r\n\r\n"), "headers only: {head}");
+}
+
+#[test]
+fn any_page_may_read_and_none_may_write() {
+    let (node, [a, ..]) = filled();
+    let origin = "Origin: https://verify.example\r\n";
+    let record = format!("/v1/records/{}", a.id());
+    for target in
+        [record.as_str(), "/v1/status", "/v1/network", "/v1/state", "/v1/records/abc", "/none", "/log/checkpoint"]
+    {
+        for method in ["GET", "HEAD"] {
+            let head = format!("{method} {target} HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n{origin}\r\n");
+            let mut stream = connect(node.address);
+            stream.write_all(head.as_bytes()).expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            let headers = answer.split("\r\n\r\n").next().unwrap_or_default();
+            for expected in [
+                "access-control-allow-origin: *",
+                "access-control-expose-headers: etag, location, retry-after, x-request-id",
+                "cross-origin-resource-policy: cross-origin",
+            ] {
+                assert!(headers.contains(expected), "{method} {target}: {expected} in\n{headers}");
+            }
+            assert!(!headers.contains("access-control-allow-credentials"), "{headers}");
+        }
+        let wanted = |method: &str| format!("{origin}Access-Control-Request-Method: {method}\r\n");
+        let asked = request(node.address, "OPTIONS", target, &wanted("GET"), b"");
+        if target == "/none" {
+            assert_eq!(asked.status, 404);
+            continue;
+        }
+        assert_eq!((asked.status, asked.header("access-control-allow-origin")), (204, Some("*")), "{target}");
+        assert_eq!(asked.header("access-control-allow-methods"), Some("GET, HEAD"));
+        assert_eq!(asked.header("access-control-allow-headers"), Some("accept, if-none-match, cache-control"));
+        assert_eq!(asked.header("access-control-allow-credentials"), None);
+        for method in ["POST", "PUT", "get"] {
+            let refused = request(node.address, "OPTIONS", target, &wanted(method), b"");
+            refused.problem(405, "request.method");
+            assert_eq!(refused.header("access-control-allow-origin"), None, "{target} {method}");
+        }
+    }
+    let write = request(
+        node.address,
+        "OPTIONS",
+        "/v1/records",
+        &format!("{origin}Access-Control-Request-Method: POST\r\n"),
+        b"",
+    );
+    assert_eq!((write.status, write.header("access-control-allow-origin")), (405, None));
+    // The operator's listener is for nobody's page.
+    for target in ["/livez", "/metrics"] {
+        let answer = request(node.admin, "GET", target, origin, b"");
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None), "{target}");
+        let asked = format!("{origin}Access-Control-Request-Method: GET\r\n");
+        assert_eq!(request(node.admin, "OPTIONS", target, &asked, b"").header("access-control-allow-origin"), None);
+    }
 }
