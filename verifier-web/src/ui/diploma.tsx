@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { CheckOptions, Checked, CheckedItem, Checker, Progress } from '../ledger/types.js';
 import { problemOf } from './failure.js';
+import { FileInput } from './file-input.js';
 import { useFocus } from './focus.js';
 import { type Translator, useTranslator } from './i18n.js';
 import { inert } from './inert.js';
@@ -41,6 +42,7 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
   const [asking, setAsking] = useState(false);
   const running = useRef<AbortController | undefined>(undefined);
   const start = useRef<HTMLButtonElement>(null);
+  const input = useRef<HTMLInputElement>(null);
   const latest = useRef(i18n);
   latest.current = i18n;
 
@@ -74,6 +76,10 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
     setOpen(undefined);
     requestAnimationFrame(() => start.current?.focus());
   };
+  const stopCamera = (): void => {
+    setCamera(false);
+    requestAnimationFrame(() => start.current?.focus());
+  };
   const above = useIntake(active, { onFiles: takeFiles, onText: takeText });
 
   // A share link carries the diploma behind its #; mail programs may write %23 for it.
@@ -92,35 +98,44 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
 
   const views = useViews(camera);
   const shown = rows.length === 1 ? rows[0] : open === undefined ? undefined : rows[open];
-  if (shown?.state === 'done' && typeof views === 'object') {
+  const body = (): JSX.Element => {
+    if (shown?.state === 'done' && typeof views === 'object') {
+      return (
+        <>
+          {rows.length > 1 && (
+            <button type="button" class="link back no-print" onClick={() => setOpen(undefined)}>{i18n.t('list.back')}</button>
+          )}
+          <views.Result file={shown.facts} checked={shown.checked} item={shown.item} onAnother={again} />
+        </>
+      );
+    }
+    if (rows.length > 1 && typeof views === 'object') return <views.List rows={rows} onOpen={setOpen} onAnother={again} />;
     return (
       <>
-        {rows.length > 1 && (
-          <button type="button" class="link back no-print" onClick={() => setOpen(undefined)}>{i18n.t('list.back')}</button>
+        <p class="lead">{i18n.t('diploma.lead')}</p>
+        {shown?.state === 'problem' && <ProblemNote problem={shown.problem} />}
+        {problem !== undefined && <ProblemNote problem={problem} />}
+        {shown?.state === 'waiting' || rows.length > 1 ? (
+          <Busy asking={asking} />
+        ) : camera && typeof views === 'object' ? (
+          <views.Camera onText={(code) => takeText(code, i18n.t('list.scanned'))} onStop={stopCamera} />
+        ) : (
+          <Form
+            above={above}
+            start={start}
+            onChoose={() => input.current?.click()}
+            onText={takeText}
+            onCamera={() => setCamera(true)}
+            onProblem={setProblem}
+          />
         )}
-        <views.Result file={shown.facts} checked={shown.checked} item={shown.item} onAnother={again} />
       </>
     );
-  }
-  if (rows.length > 1 && typeof views === 'object') return <views.List rows={rows} onOpen={setOpen} onAnother={again} />;
+  };
   return (
     <>
-      <p class="lead">{i18n.t('diploma.lead')}</p>
-      {shown?.state === 'problem' && <ProblemNote problem={shown.problem} />}
-      {problem !== undefined && <ProblemNote problem={problem} />}
-      {shown?.state === 'waiting' || rows.length > 1 ? (
-        <Busy asking={asking} />
-      ) : camera && typeof views === 'object' ? (
-        <views.Camera
-          onText={(text) => takeText(text, i18n.t('list.scanned'))}
-          onStop={() => {
-            setCamera(false);
-            requestAnimationFrame(() => start.current?.focus());
-          }}
-        />
-      ) : (
-        <Form above={above} start={start} onFiles={takeFiles} onText={takeText} onCamera={() => setCamera(true)} onProblem={setProblem} />
-      )}
+      <FileInput id="diploma-files" input={input} onFiles={takeFiles} />
+      {body()}
     </>
   );
 }
@@ -204,15 +219,14 @@ function ProblemNote({ problem }: { problem: Problem }): JSX.Element {
 interface FormProps {
   above: boolean;
   start: { current: HTMLButtonElement | null };
-  onFiles: (files: readonly File[]) => void;
+  onChoose: () => void;
   onText: (text: string) => void;
   onCamera: () => void;
   onProblem: (problem: () => Problem) => void;
 }
 
-function Form({ above, start, onFiles, onText, onCamera, onProblem }: FormProps): JSX.Element {
+function Form({ above, start, onChoose, onText, onCamera, onProblem }: FormProps): JSX.Element {
   const i18n = useTranslator();
-  const input = useRef<HTMLInputElement>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const submit = (event: Event): void => {
     event.preventDefault();
@@ -226,24 +240,11 @@ function Form({ above, start, onFiles, onText, onCamera, onProblem }: FormProps)
         <h2>{i18n.t(above ? 'diploma.dropping' : 'diploma.drop')}</h2>
         <p id="formats" class="hint">{i18n.t('diploma.formats')}</p>
         <div class="actions">
-          <button ref={start} type="button" class="button" aria-describedby="formats" onClick={() => input.current?.click()}>
+          <button ref={start} type="button" class="button" aria-describedby="formats" onClick={onChoose}>
             {i18n.t('diploma.choose')}
           </button>
           <button type="button" class="button secondary" onClick={onCamera}>{i18n.t('diploma.camera')}</button>
         </div>
-        <input
-          ref={input}
-          id="diploma-files"
-          type="file"
-          multiple
-          hidden
-          onChange={(event) => {
-            const chosen = Array.from(event.currentTarget.files ?? []);
-            // The same file may be chosen again after it was corrected.
-            event.currentTarget.value = '';
-            onFiles(chosen);
-          }}
-        />
       </section>
       <form class="paste" onSubmit={submit}>
         <label for="diploma-text">{i18n.t('diploma.paste')}</label>

@@ -7,6 +7,7 @@ import { InstalledNote, Nodes } from './about.js';
 import { plain, pretty } from './data.js';
 import { Evidence } from './evidence.js';
 import { problemOf } from './failure.js';
+import { FileInput } from './file-input.js';
 import { useFocus } from './focus.js';
 import { type TextKey, type Translator, useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
@@ -47,6 +48,8 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
   const [found, setFound] = useState<Found>();
   const running = useRef<AbortController | undefined>(undefined);
   const hash = useRef<HTMLInputElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const receiptInput = useRef<HTMLInputElement>(null);
 
   const look = (input: () => Promise<DocumentInput | Problem>, name: string | undefined): void => {
     running.current?.abort();
@@ -77,7 +80,8 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
   };
   const take = (files: readonly File[]): void => {
     void sort(files).then(([document, proof]) => {
-      const both: [File | undefined, File | undefined] = [document ?? file, proof ?? receipt];
+      // After an answer, files are a new question.
+      const both: [File | undefined, File | undefined] = found === undefined ? [document ?? file, proof ?? receipt] : [document, proof];
       setFile(both[0]);
       setReceipt(both[1]);
       check(...both);
@@ -102,9 +106,16 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
     requestAnimationFrame(() => document.getElementById('document-choose')?.focus());
   };
 
-  if (found !== undefined) return <Answer found={found} onAnother={again} />;
+  const inputs = (
+    <>
+      <FileInput id="document-files" input={input} onFiles={take} />
+      <FileInput id="document-receipt-files" input={receiptInput} onFiles={take} />
+    </>
+  );
+  if (found !== undefined) return <>{inputs}<Answer found={found} onAnother={again} /></>;
   return (
     <>
+      {inputs}
       <p class="lead">{i18n.t('document.lead')}</p>
       {problem !== undefined && <ProblemNote problem={problem} />}
       {busy ? (
@@ -116,8 +127,8 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
         <>
           <section class={above ? 'drop drop-above' : 'drop'}>
             <h2>{i18n.t(above ? 'diploma.dropping' : 'document.drop')}</h2>
-            <Choose id="document" label="document.file" file={file} onFiles={take} />
-            <Choose id="document-receipt" label="document.receipt" hint="document.receipt.hint" file={receipt} onFiles={take} />
+            <Choose id="document" label="document.file" file={file} onChoose={() => input.current?.click()} />
+            <Choose id="document-receipt" label="document.receipt" hint="document.receipt.hint" file={receipt} onChoose={() => receiptInput.current?.click()} />
             {file === undefined && receipt !== undefined && (
               <div class="actions">
                 <button type="button" class="button" onClick={() => check(file, receipt)}>{i18n.t('diploma.check')}</button>
@@ -143,10 +154,9 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
 }
 
 /** A button that chooses a file, and says which one is chosen. */
-function Choose(props: { id: string; label: TextKey; hint?: TextKey; file: File | undefined; onFiles: (files: readonly File[]) => void }): JSX.Element {
+function Choose(props: { id: string; label: TextKey; hint?: TextKey; file: File | undefined; onChoose: () => void }): JSX.Element {
   const i18n = useTranslator();
-  const input = useRef<HTMLInputElement>(null);
-  const { id, label, hint, file, onFiles } = props;
+  const { id, label, hint, file, onChoose } = props;
   return (
     <div class="choose">
       <p class="choose-label" id={`${id}-label`}>{i18n.t(label)}</p>
@@ -157,24 +167,12 @@ function Choose(props: { id: string; label: TextKey; hint?: TextKey; file: File 
           id={`${id}-choose`}
           class="button secondary"
           aria-describedby={hint === undefined ? `${id}-label ${id}-chosen` : `${id}-label ${id}-hint ${id}-chosen`}
-          onClick={() => input.current?.click()}
+          onClick={onChoose}
         >
           {i18n.t('document.choose')}
         </button>
         <span id={`${id}-chosen`} class="hint">{file === undefined ? i18n.t('document.none') : <Inert text={file.name} />}</span>
       </div>
-      <input
-        ref={input}
-        id={`${id}-files`}
-        type="file"
-        multiple
-        hidden
-        onChange={(event) => {
-          const chosen = Array.from(event.currentTarget.files ?? []);
-          event.currentTarget.value = '';
-          if (chosen.length > 0) onFiles(chosen);
-        }}
-      />
     </div>
   );
 }

@@ -2,6 +2,7 @@ import { render } from 'preact';
 
 import './styles/page.css';
 import './styles/result.css';
+import './styles/steps.css';
 import './styles/print.css';
 import { App } from './app.js';
 import { firstLanguage } from './languages.js';
