@@ -2,12 +2,14 @@
 import {
   digestBytes,
   DIGEST_ALGORITHMS,
+  findCredentials,
   fromBase64url,
   fromHex,
   hasher,
   hex,
   Receipt,
   ReceiptError,
+  Refusal,
   verifyReceipt,
   type DigestAlgorithm,
   type DocumentDigest,
@@ -15,7 +17,7 @@ import {
 } from '@testamur/verify';
 
 import { Fault } from './fault.js';
-import { NODES_AT_ONCE, NOTARISATIONS_MAX, READ_BYTES, RECEIPT_BYTES_MAX } from './limits.js';
+import { FILE_BYTES_MAX, NODES_AT_ONCE, NOTARISATIONS_MAX, READ_BYTES, RECEIPT_BYTES_MAX } from './limits.js';
 import type { Node } from './node.js';
 import type { CheckOptions, DocumentAnswer, DocumentInput, NodeAnswer, ProvenEntry } from './types.js';
 
@@ -33,6 +35,8 @@ export async function lookUp(where: Documents, input: DocumentInput, options: Ch
   if (input.kind === 'receipt') return byReceipt(where, input.receipt, undefined, options);
   if (input.kind === 'hash') return byDigest(where, readDigest(input.hash, input.alg), signal);
   if (input.receipt !== undefined) return byReceipt(where, input.receipt, input.file, options);
+  // A diploma's digest is nobody's business, and the ledger has no entry for it anyway.
+  if (await isDiploma(input.file)) throw new DocumentError('document.diploma', 'it is a diploma');
   return byDigest(where, await digestOf(input.file, 'sha2-256', signal), signal);
 }
 
@@ -74,6 +78,12 @@ function decode(bytes: Uint8Array): Receipt | ReceiptError {
 async function isReceipt(file: Blob): Promise<boolean> {
   if (file.size > RECEIPT_BYTES_MAX) return false;
   return decode(new Uint8Array(await file.arrayBuffer())) instanceof Receipt;
+}
+
+async function isDiploma(file: Blob): Promise<boolean> {
+  if (file.size > FILE_BYTES_MAX) return false;
+  const found = findCredentials(new Uint8Array(await file.arrayBuffer()));
+  return found.some(({ presented }) => !(presented instanceof Refusal));
 }
 
 /** Looks public entries up at several nodes, and proves each by its receipt. What one node leaves out, another may have. */
@@ -141,21 +151,28 @@ async function proven(
   return { facts: verdict.facts, outcome: verdict.kind, receipt: new TextDecoder().decode(bytes) };
 }
 
-/** A digest that cannot be read. */
-export class DigestError extends Error {
-  override readonly name = 'DigestError';
-  readonly code = 'document.digest';
+/** Why nothing is looked up. */
+export class DocumentError extends Error {
+  override readonly name = 'DocumentError';
+
+  constructor(
+    /** A digest that cannot be read; or a file that is a diploma, whose digest no node is told. */
+    readonly code: 'document.digest' | 'document.diploma',
+    message: string,
+  ) {
+    super(message);
+  }
 }
 
 /** A digest as tools print it: hexadecimal in either case, or base64url. Without a name the algorithm is SHA-256. */
 function readDigest(text: string, name = 'sha2-256'): DocumentDigest {
   const algorithm = DIGEST_ALGORITHMS.find((known) => known === name);
-  if (algorithm === undefined) throw new DigestError(`${name} is no algorithm of a digest`);
+  if (algorithm === undefined) throw new DocumentError('document.digest', `${name} is no algorithm of a digest`);
   const plain = text.trim();
   const size = digestBytes(algorithm);
   const bytes = plain.length === 2 * size ? fromHex(plain.toLowerCase()) : fromBase64url(plain);
   if (bytes === undefined || bytes.length !== size) {
-    throw new DigestError(`a ${name} digest has ${2 * size} hexadecimal digits`);
+    throw new DocumentError('document.digest', `a ${name} digest has ${2 * size} hexadecimal digits`);
   }
   return { algorithm, bytes };
 }

@@ -44,3 +44,5 @@ export const QUESTIONS_MAX = 64;
 export const NOTARISATIONS_MAX = 20;
 /** Bytes of a document that are read at a time for its digest: the page stays usable meanwhile. */
 export const READ_BYTES = 1024 * 1024;
+/** Bytes of a file that may be a diploma: as the verifier has it. */
+export const FILE_BYTES_MAX = 32 * 1024 * 1024;

@@ -174,7 +174,10 @@ export interface Session extends Checker {
   readonly network: NetworkInfo;
   /** For several files one after another: what their credentials have in common is asked of the nodes once. */
   batch(): Checker;
-  /** Says what is known of a document. A digest is sent to nodes only for a lookup, never when there is a receipt. */
+  /**
+   * Says what is known of a document. A digest is sent to nodes only for a lookup: never when there is a receipt, and never a
+   * diploma's. Throws an error with the code `document.diploma` or `document.digest` when nothing is looked up.
+   */
   document(input: DocumentInput, options?: CheckOptions): Promise<DocumentAnswer>;
 }
 

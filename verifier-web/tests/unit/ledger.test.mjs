@@ -249,6 +249,14 @@ test('documents: entries are proven, and what one node leaves out another has', 
   assert.deepEqual([other.entries.length, other.nodes[0].state], [0, 'lies']);
 });
 
+test("documents: no node is told a diploma's digest", async () => {
+  const one = await node(() => answered({ notarisations: [], next: null }));
+  const where = { trust: ledger.TrustFile.decode(read('trust.json')), nodes: [one], now: () => 0 };
+  const file = new Blob([json('credentials/sd-jwt.json').cases[0].text]);
+  await assert.rejects(ledger.lookUp(where, { kind: 'file', name: 'a', file }, {}), { code: 'document.diploma' });
+  assert.deepEqual(one.asked, []);
+});
+
 test('documents: a digest is read as tools print it', async () => {
   const where = { trust: ledger.TrustFile.decode(read('trust.json')), nodes: [], now: () => 0 };
   const look = (hash, alg) => ledger.lookUp(where, alg === undefined ? { kind: 'hash', hash } : { kind: 'hash', hash, alg }, {});
