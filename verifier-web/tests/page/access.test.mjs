@@ -6,8 +6,8 @@ import { readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { answer, check, launch, next, open, shot } from "./support/browser.mjs";
-import { REPOSITORY, freePort, startNetwork } from "./support/network.mjs";
+import { answer, check, give, launch, next, open, shot } from "./support/browser.mjs";
+import { all, freePort, REPOSITORY, startNetwork } from "./support/network.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const STRINGS = path.join(REPOSITORY, "verifier-web/src/ui/strings");
@@ -20,7 +20,7 @@ let browser;
 let url;
 
 before(async () => {
-    [network, browser] = await Promise.all([startNetwork(), launch()]);
+    [network, browser] = await all(startNetwork(), launch());
     url = await network.page({ nodes: network.nodes.slice(0, 2) });
     await network.revoke("2026-0004");
 });
@@ -54,7 +54,7 @@ const STATES = {
     "document without entry": async (tab) => {
         await tab.getByRole("tab").nth(1).click();
         const turn = await next(tab);
-        await tab.setInputFiles("#document-files", [{ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") }]);
+        await give(tab, "#document-files", [{ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") }]);
         await turn.done();
     },
     settings: async (tab) => tab.click("#settings-toggle"),
@@ -205,7 +205,7 @@ test("five languages, narrow and wide, with good and bad diplomas", { timeout: 6
                 ["2026-0004.pdf", "not-valid"],
             ]) {
                 const turn = await next(tab);
-                await tab.setInputFiles("#diploma-files", diploma(file));
+                await give(tab, "#diploma-files", diploma(file));
                 await turn.done();
                 assert.equal((await answer(tab)).verdict, verdict);
                 const said = await tab.innerText("main");

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { check, launch, open, shot } from "./support/browser.mjs";
-import { freePort, startNetwork } from "./support/network.mjs";
+import { all, freePort, startNetwork } from "./support/network.mjs";
 import * as nodes from "./support/node.mjs";
 
 const GOOD = "2026-0001.pdf";
@@ -16,7 +16,7 @@ let browser;
 let other;
 
 before(async () => {
-    [network, other, browser] = await Promise.all([startNetwork(), startNetwork(), launch()]);
+    [network, other, browser] = await all(startNetwork(), startNetwork(), launch());
     await network.revoke("2026-0004");
 });
 

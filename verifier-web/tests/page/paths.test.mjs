@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { answer, assertPrivate, check, launch, next, open, shot } from "./support/browser.mjs";
-import { freePort, startNetwork } from "./support/network.mjs";
+import { answer, assertPrivate, check, give, launch, next, open, shot } from "./support/browser.mjs";
+import { all, freePort, startNetwork } from "./support/network.mjs";
 import { film, rendered } from "./support/picture.mjs";
 
 let network;
@@ -14,7 +14,7 @@ let browser;
 let url;
 
 before(async () => {
-    [network, other, browser] = await Promise.all([startNetwork(), startNetwork(), launch()]);
+    [network, other, browser] = await all(startNetwork(), startNetwork(), launch());
     url = await network.page();
 });
 
@@ -95,7 +95,7 @@ test("a package, without any node", async (t) => {
     await shot(opened.tab, "valid-package-no-node");
     // A PDF brings no proofs of the ledger's state: without a node nobody can tell.
     const before = await next(opened.tab);
-    await opened.tab.setInputFiles("#diploma-files", diploma("2026-0002.pdf"));
+    await give(opened.tab, "#diploma-files", diploma("2026-0002.pdf"));
     await before.done();
     const found = await answer(opened.tab);
     assert.equal(found.verdict, "cannot-tell");
@@ -130,7 +130,7 @@ test("pictures of the code: a scan and a photo", async (t) => {
     for (const [kind, dpi] of [["png", 150], ["jpeg", 120]]) {
         const buffer = await rendered(diploma("2026-0008.pdf"), kind, dpi);
         const turn = await next(tab);
-        await tab.setInputFiles("#diploma-files", [{ name: `scan.${kind}`, mimeType: `image/${kind}`, buffer }]);
+        await give(tab, "#diploma-files", [{ name: `scan.${kind}`, mimeType: `image/${kind}`, buffer }]);
         await turn.done();
         isValid(await answer(tab));
     }
@@ -170,7 +170,7 @@ test("a broken signature: nothing of the content is shown", async (t) => {
     const name = JSON.parse(Buffer.from((await text("2026-0010.sd-jwt")).split("~").find((part) => Buffer.from(part, "base64url").includes('"familyName"')), "base64url"))[2];
     assert.ok(family.includes(name), `${name} is shown of the good one`);
     const turn = await next(tab);
-    await tab.setInputFiles("#diploma-files", [{ name: "changed.sd-jwt", mimeType: "text/plain", buffer: Buffer.from(await broken("2026-0010.sd-jwt")) }]);
+    await give(tab, "#diploma-files", [{ name: "changed.sd-jwt", mimeType: "text/plain", buffer: Buffer.from(await broken("2026-0010.sd-jwt")) }]);
     await turn.done();
     const found = await answer(tab);
     assert.deepEqual([found.verdict, found.reason], ["not-valid", "signature.invalid"]);
@@ -212,7 +212,7 @@ test("files that hold no diploma: what to do is said", async (t) => {
                 input.dispatchEvent(new Event("change", { bubbles: true }));
             }, buffer.length);
         } else {
-            await tab.setInputFiles("#diploma-files", [{ name, mimeType, buffer }]);
+            await give(tab, "#diploma-files", [{ name, mimeType, buffer }]);
         }
         await turn.done();
         const verdict = await tab.$eval("[data-verdict]", (one) => one.dataset.verdict).catch(() => undefined);
@@ -229,7 +229,7 @@ test("several files at once: a row each", async (t) => {
         ["2026-0012.pdf", "2026-0013.pdf", "2026-0014.pdf"].map(async (name) => ({ name, mimeType: "application/pdf", buffer: await readFile(diploma(name)) })),
     );
     const turn = await next(tab);
-    await tab.setInputFiles("#diploma-files", [...good, bad]);
+    await give(tab, "#diploma-files", [...good, bad]);
     await turn.done();
     const rows = await tab.$$eval("tr[data-verdict]", (all) => all.map((row) => row.dataset.verdict));
     assert.deepEqual(rows, ["valid", "valid", "valid", "not-valid"]);
@@ -250,7 +250,7 @@ test("another network: not green until its trust file is installed, knowingly", 
     await tab.locator("#trust-remove").waitFor();
     await tab.getByRole("tab").first().click();
     const turn = await next(tab);
-    await tab.setInputFiles("#diploma-files", file);
+    await give(tab, "#diploma-files", file);
     await turn.done();
     isValid(await answer(tab));
     assert.match(await tab.innerText("main"), /network that you installed yourself/);
@@ -267,7 +267,7 @@ test("documents: with a receipt, without, by hash", async (t) => {
     await tab.getByRole("tab").nth(1).click();
     const said = async (input, files) => {
         const turn = await next(tab);
-        await tab.setInputFiles(input, files);
+        await give(tab, input, files);
         await turn.done();
         return tab.$eval("[data-document]", (one) => one.dataset.document);
     };

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { check, launch, next, open, shot } from "./support/browser.mjs";
-import { REPOSITORY, startNetwork } from "./support/network.mjs";
+import { check, give, launch, next, open, shot } from "./support/browser.mjs";
+import { all, REPOSITORY, startNetwork } from "./support/network.mjs";
 
 let network;
 let browser;
 let url;
 
 before(async () => {
-    [network, browser] = await Promise.all([startNetwork(), launch()]);
+    [network, browser] = await all(startNetwork(), launch());
     url = await network.page({ nodes: network.nodes.slice(0, 2) });
 });
 
@@ -84,7 +84,7 @@ test("hostile text in a diploma is shown, and does nothing", async () => {
         const text = await readFile(path.join(out, `evil-${at}.sd-jwt`), "utf8").catch(() => undefined);
         if (text === undefined) continue;
         const turn = await next(tab);
-        await tab.setInputFiles("#diploma-files", [{ name: `<b>${at}</b>.sd-jwt`, mimeType: "text/plain", buffer: Buffer.from(text) }]);
+        await give(tab, "#diploma-files", [{ name: `<b>${at}</b>.sd-jwt`, mimeType: "text/plain", buffer: Buffer.from(text) }]);
         await turn.done();
         assert.equal(await tab.$eval("[data-verdict]", (one) => one.dataset.verdict), "valid");
         const { markup, text: said } = await tab.evaluate(() => ({
@@ -110,7 +110,7 @@ test("ten megabytes of text are cut short, and told", async () => {
         ["many.json", `[${"[],".repeat(3_000_000)}0]`],
     ]) {
         const turn = await next(tab);
-        await tab.setInputFiles("#diploma-files", [{ name, mimeType: "application/json", buffer: Buffer.from(text) }]);
+        await give(tab, "#diploma-files", [{ name, mimeType: "application/json", buffer: Buffer.from(text) }]);
         await turn.done();
         const said = await tab.innerText("main");
         assert.ok(said.length < 100_000, `${name}: ${said.length} characters are shown`);

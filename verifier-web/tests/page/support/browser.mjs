@@ -60,10 +60,16 @@ export function assertPrivate({ requests, complaints }, origins, secrets) {
     assert.deepEqual(complaints, []);
 }
 
+/** Gives files to a file field; after an answer one has to ask for another check first. */
+export async function give(tab, input, files) {
+    if ((await tab.$(input)) === null) await tab.locator("[data-another]").first().click();
+    await tab.setInputFiles(input, files);
+}
+
 /** Hands files to the page and waits for the answer. A file is a path or {name, mimeType, buffer}. */
 export async function check(tab, files, input = "#diploma-files") {
     const turn = await next(tab);
-    await tab.setInputFiles(input, files);
+    await give(tab, input, files);
     await turn.done();
     return answer(tab);
 }

@@ -31,11 +31,12 @@ const isFree = (port) =>
         server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
 
-/** A base port such that a network's other ports are free too. */
+/** A base port such that a network's other ports were free a moment ago, below those that outgoing connections take (32,768). */
 async function basePort() {
     for (;;) {
-        const base = 20_000 + 100 * Math.floor(Math.random() * 250);
-        const ports = [0, 1, 2, 3, 10, 11, 12].flatMap((of) => [base + of, base + 1_000 + of, base - 1_000 + of, base - 2_000 + of]);
+        const base = 11_000 + Math.floor(Math.random() * 20_000);
+        const ports = [0, 1, 2, 3, 10, 11].map((of) => base + of);
+        for (const of of [0, 1, 2, 3]) ports.push(base + 1_000 + of, base - 1_000 + of, base - 900 + of);
         if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base;
     }
 }
@@ -43,7 +44,7 @@ async function basePort() {
 /** A port that was free a moment ago. */
 export async function freePort() {
     for (;;) {
-        const port = 20_000 + Math.floor(Math.random() * 25_000);
+        const port = 11_000 + Math.floor(Math.random() * 21_000);
         if (await isFree(port)) return port;
     }
 }
@@ -53,7 +54,7 @@ function printed(child, what, found) {
     return new Promise((resolve, reject) => {
         let out = "";
         let err = "";
-        const timer = setTimeout(() => reject(new Error(`${what} was not ready within 120 s:\n${out}\n${err}`)), 120_000);
+        const timer = setTimeout(() => reject(new Error(`${what} was not ready within 300 s:\n${out}\n${err}`)), 300_000);
         child.stderr.on("data", (data) => (err += data));
         child.stdout.on("data", (data) => {
             out += data;
@@ -79,16 +80,18 @@ function json(out) {
 }
 
 /** Waits until a network's world is there: its fifty diplomas, and the file that is written last. */
-async function seeded(dir, diplomas) {
-    const until = Date.now() + 120_000;
-    while (!existsSync(path.join(dir, "world/world.json")) || !existsSync(path.join(diplomas, "2026-0050.sd-jwt.receipt.json"))) {
-        if (Date.now() > until) throw new Error(`${dir} has no diplomas after two minutes`);
+async function seeded(dir, child) {
+    const last = ["world/world.json", "world/university/diplomas/2026-0050.sd-jwt.receipt.json"].map((name) => path.join(dir, name));
+    const until = Date.now() + 300_000;
+    while (!last.every((file) => existsSync(file))) {
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the network ended with ${child.exitCode ?? child.signalCode} while its world was made`);
+        if (Date.now() > until) throw new Error(`${dir} has no diplomas after five minutes`);
         await new Promise((resolve) => setTimeout(resolve, 100));
     }
 }
 
 /** A development network of four validators with its world: fifty diplomas of a university, and a second person's approval. */
-export async function startNetwork() {
+export async function startNetwork(tries = 5) {
     const root = await mkdtemp(path.join(tmpdir(), "testamur-page-"));
     const home = path.join(root, "home");
     const dir = path.join(root, "network");
@@ -103,12 +106,14 @@ export async function startNetwork() {
     let started;
     try {
         started = await printed(child, "the network", json);
+        await seeded(dir, child);
     } catch (error) {
         await stop();
+        // Somebody else took a port in between.
+        if (tries > 1 && /dev\.port/.test(error.message)) return startNetwork(tries - 1);
         throw error;
     }
     const diplomas = path.join(dir, "world/university/diplomas");
-    await seeded(dir, diplomas);
     return {
         root,
         dir,
@@ -162,10 +167,23 @@ export async function startNetwork() {
     };
 }
 
+/** Starts several things at once; when one of them fails, the others are stopped: nothing outlives a test. */
+export async function all(...starting) {
+    const settled = await Promise.allSettled(starting);
+    const failed = settled.find(({ status }) => status === "rejected");
+    if (failed) {
+        for (const { value } of settled) await (value?.stop ?? value?.close)?.call(value);
+        throw failed.reason;
+    }
+    return settled.map(({ value }) => value);
+}
+
 /** Serves the page on a port of its own. */
 export async function startPage({ trust, nodes, env = process.env }) {
     const listen = `127.0.0.1:${await freePort()}`;
     const args = ["page", "--listen", listen, "--network", trust, ...nodes.flatMap((node) => ["--node", node])];
+    // While one works on the page: a build of it in the place of the one inside the binary.
+    if (process.env.TESTAMUR_BUNDLE) args.push("--bundle", process.env.TESTAMUR_BUNDLE);
     const child = spawn(BINARY, args, { env });
     const url = `http://${listen}/`;
     await printed(child, "the page", (out) => (out.includes(url.slice(0, -1)) ? url : undefined));
