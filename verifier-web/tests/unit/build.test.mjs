@@ -84,7 +84,14 @@ test('no code is made of text, and none is put into the page as markup', () => {
   }
 });
 
-test('the service worker keeps every file of the bundle, and no language is missing', () => {
+test('every language is a file of its own', () => {
+  const isLanguage = (name) => /^[a-z]{2}\.json$/.test(name);
+  const languages = readdirSync(join(root, 'src/ui/strings')).filter(isLanguage).map((name) => name.slice(0, 2));
+  const built = [...one.keys()].flatMap((name) => /^assets\/lang\/([a-z]{2})-[^/]+\.js$/.exec(name)?.[1] ?? []);
+  assert.deepEqual(built.sort(), languages.sort());
+});
+
+test('the service worker keeps every file of the bundle', () => {
   const worker = one.get('sw.js').toString();
   for (const name of one.keys()) {
     if (name !== 'sw.js') assert.ok(worker.includes(name), `${name} would be missing offline`);
