@@ -19,11 +19,11 @@ interface Answer {
 
 /** One node, asked over HTTP. It learns what is asked for and an address, and nothing else of who asks. */
 export class Node {
-  /** Scheme, host and port. */
+  /** Its address, without the slash at the end. */
   readonly name: string;
 
   constructor(private readonly base: string) {
-    this.name = new URL(base).origin;
+    this.name = base.replace(/\/$/, '');
   }
 
   /** The evidence inside the answer of a route that proves what it says; not verified. The rest is the node's own reading. */

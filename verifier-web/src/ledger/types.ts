@@ -56,7 +56,7 @@ export type NodeState =
 
 /** A node, and what came of asking it. */
 export interface NodeAnswer {
-  /** Scheme, host and port. */
+  /** Its address. */
   readonly node: string;
   readonly state: NodeState;
   /** Stable slug, the same as the command line's; `ok` for an answer that was proven. */
