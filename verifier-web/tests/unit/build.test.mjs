@@ -68,6 +68,14 @@ test('no pattern or function is newer than the oldest browsers', () => {
   }
 });
 
+test('no style needs a newer browser', () => {
+  // Nesting, :has, layers and the newer colours came after the oldest browsers, which drop the whole rule.
+  const newer = /:has\(|@layer|@scope|&[\s.:[>]|color-mix\(|light-dark\(|\b(?:ok)?l(?:ch|ab)\(|\d[dsl]v[hw]\b/;
+  const styles = [...one].filter(([name]) => name.endsWith('.css'));
+  assert.ok(styles.length > 0);
+  for (const [name, bytes] of styles) assert.doesNotMatch(bytes.toString(), newer, name);
+});
+
 test('nothing is inline, and every address is relative', () => {
   const page = one.get('index.html').toString();
   for (const [, attributes, inside] of page.matchAll(/<script\b([^>]*)>([^]*?)<\/script>/g)) {
