@@ -142,7 +142,7 @@ const LACKING = {
     "what came after 2021": () => {
         for (const [owner, names] of [
             [Array.prototype, ["findLast", "findLastIndex", "toSorted", "toReversed", "toSpliced", "with"]],
-            [Object, ["groupBy", "hasOwn"]],
+            [Object, ["groupBy"]],
             [Map, ["groupBy"]],
             [Promise, ["withResolvers", "try"]],
             [Set.prototype, ["union", "intersection", "difference", "isSubsetOf"]],

@@ -62,6 +62,7 @@ export function assertPrivate({ requests, complaints }, origins, secrets) {
 
 /** Gives files to a file field; after an answer one has to ask for another check first. */
 export async function give(tab, input, files) {
+    await tab.waitForSelector(`${input}, [data-another]`, { state: "attached" });
     if ((await tab.$(input)) === null) await tab.locator("[data-another]").first().click();
     await tab.setInputFiles(input, files);
 }
