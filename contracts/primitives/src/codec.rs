@@ -60,6 +60,18 @@ pub fn from_strict<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     serde_json::from_slice(bytes).map_err(|e| CodecError::Json(e.to_string()))
 }
 
+/// As [`from_strict`], for formats that may be laid out in any spacing but are otherwise their canonical form: serde would also
+/// take `null` for a member that is not there, and a list of its members for an object.
+pub fn from_any_spacing<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let value: T = from_strict(bytes)?;
+    let read = |e: serde_json::Error| CodecError::Json(e.to_string());
+    let given: serde_json::Value = serde_json::from_slice(bytes).map_err(read)?;
+    if serde_json::to_value(&value).map_err(read)? != given {
+        return Err(CodecError::Json("null for a member, or a list for an object".into()));
+    }
+    Ok(value)
+}
+
 /// Bounds nesting before any recursive parser sees the bytes.
 pub(crate) fn check_depth(bytes: &[u8], depth_max: usize) -> Result<(), CodecError> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
@@ -154,6 +166,25 @@ mod tests {
         assert!(from_strict::<serde_json::Value>(br#"["[[[[[[[[[[[\"[["]"#).is_ok());
         let very_deep = "[".repeat(1_000_000);
         assert_eq!(from_strict::<serde_json::Value>(very_deep.as_bytes()), Err(CodecError::TooDeep));
+    }
+
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Members {
+        a: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        b: Option<u8>,
+    }
+
+    #[test]
+    fn spacing_is_free_and_nothing_else() {
+        for good in [r#"{"a":1,"b":2}"#, "{ \"b\" : 2,\n\"a\":1 }"] {
+            assert_eq!(from_any_spacing(good.as_bytes()), Ok(Members { a: 1, b: Some(2) }), "{good}");
+        }
+        assert_eq!(from_any_spacing(br#"{"a":1}"#), Ok(Members { a: 1, b: None }));
+        for bad in [r#"{"a":1,"b":null}"#, "[1,2]", r#"{"a":1,"a":1}"#, r#"{"a":1.0}"#, r#"{"a":1,"c":1}"#, "{}"] {
+            assert!(matches!(from_any_spacing::<Members>(bad.as_bytes()), Err(CodecError::Json(_))), "{bad}");
+        }
     }
 
     #[test]

@@ -201,7 +201,7 @@ impl fmt::Debug for Origin {
 impl Genesis {
     /// Reads a genesis (any spacing) and checks it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, GenesisError> {
-        let genesis: Self = codec::from_strict(bytes)?;
+        let genesis: Self = codec::from_any_spacing(bytes)?;
         genesis.check()?;
         Ok(genesis)
     }

@@ -87,7 +87,7 @@ impl TrustFile {
         if bytes.len() > TRUST_BYTES_MAX {
             return Err(TrustError::TooLarge);
         }
-        let document: TrustDocument = codec::from_strict(bytes)?;
+        let document: TrustDocument = codec::from_any_spacing(bytes)?;
         if document.v != 1 || document.r#type != "testamur-trust" {
             return Err(TrustError::Kind);
         }
