@@ -8,7 +8,7 @@ use testamur_primitives::hash::RecordId;
 use testamur_primitives::units::UnixTime;
 
 use crate::files::Batch;
-use crate::ledger::Handed;
+use crate::ledger::{Checks, Handed};
 use crate::limits::CHECKED_AT_ONCE;
 use crate::office::{Office, OfficeError, OnProgress, Progress};
 use crate::store::{Award, DiplomaKey, Job, State, StoreError};
@@ -24,6 +24,7 @@ impl Office {
         progress: OnProgress<'_>,
     ) -> Result<(), OfficeError> {
         let batch = self.batch(record)?;
+        let mut checks = Checks::new();
         for (number, part) in job.diplomas.chunks(CHECKED_AT_ONCE).enumerate() {
             progress(Progress { doing: "verifying", done: number * CHECKED_AT_ONCE, of: job.diplomas.len() });
             let mut awards = Vec::with_capacity(part.len());
@@ -34,9 +35,11 @@ impl Office {
                 }
             }
             let handed = self.handed(&awards, |_| Some(&batch))?;
-            let reports =
-                self.ledger.verify(&handed.iter().map(|(.., handed)| handed.clone()).collect::<Vec<_>>()).await?;
-            for ((place, ..), report) in handed.iter().zip(&reports) {
+            let (places, handed): (Vec<_>, Vec<_>) =
+                handed.into_iter().map(|(place, _, handed)| (place, handed)).unzip();
+            checks.refresh();
+            let reports = self.ledger.verify(&checks, &handed).await?;
+            for (place, report) in places.iter().zip(&reports) {
                 if report.verdict != Verdict::Valid {
                     let (award, reason) = (awards[*place].0.id.clone(), report.reason.code().to_owned());
                     return Err(OfficeError::NotVerified { award, reason });
@@ -60,7 +63,7 @@ impl Office {
 
     /// What verifiers say now of every credential of these diplomas, whatever it is.
     pub async fn verify(&self, diplomas: &[DiplomaKey]) -> Result<Vec<(DiplomaKey, Format, Report)>, OfficeError> {
-        let mut all = Vec::new();
+        let (mut all, mut checks) = (Vec::new(), Checks::new());
         for part in diplomas.chunks(CHECKED_AT_ONCE) {
             let mut awards = Vec::with_capacity(part.len());
             let mut batches: Vec<(RecordId, Batch)> = Vec::new();
@@ -76,7 +79,8 @@ impl Office {
             let handed = self.handed(&awards, |anchor| anchor.and_then(batch))?;
             let (named, handed): (Vec<_>, Vec<_>) =
                 handed.into_iter().map(|(place, format, handed)| ((awards[place].1, format), handed)).unzip();
-            let reports = self.ledger.verify(&handed).await?;
+            checks.refresh();
+            let reports = self.ledger.verify(&checks, &handed).await?;
             all.extend(named.into_iter().zip(reports).map(|((key, format), report)| (key, format, report)));
         }
         Ok(all)

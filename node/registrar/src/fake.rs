@@ -25,7 +25,7 @@ use testamur_primitives::schemas::SchemaEntry;
 use testamur_primitives::status::{BitList, StatusEntry};
 use testamur_primitives::units::{Height, LogIndex, LogSize, Round, UnixTime};
 
-use crate::ledger::{Final, Handed, Ledger};
+use crate::ledger::{Checks, Final, Handed, Ledger};
 
 /// A receipt of another network, of which only the record is exchanged: whoever verifies it will not be pleased.
 const RECEIPT: &[u8] = include_bytes!("../../../tests/vectors/sample/contract.pdf.receipt.json");
@@ -308,7 +308,7 @@ impl Ledger for FakeLedger {
     }
 
     /// Looks at the bits alone: what a credential is worth beside them, others' tests say.
-    async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError> {
+    async fn verify(&self, _checks: &Checks, handed: &[Handed]) -> Result<Vec<Report>, RegistryError> {
         drop(self.read()?);
         Ok(handed.iter().map(|one| self.report(&one.credential)).collect())
     }

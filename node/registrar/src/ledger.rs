@@ -1,7 +1,7 @@
 //! What an office needs of the ledger: one seam, so that tests can break it at every place.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use testamur_client::author::now;
@@ -24,6 +24,7 @@ use testamur_primitives::schemas::SchemaEntry;
 use testamur_primitives::status::StatusEntry;
 use testamur_primitives::units::UnixTime;
 
+use crate::limits::PROOFS_AGE_MAX;
 use crate::work::in_parallel;
 
 /// A record that is final: its receipt, verified, without any opening.
@@ -69,10 +70,38 @@ pub trait Ledger: Send + Sync {
     async fn status_bits(&self, entry: &StatusEntry) -> Result<Vec<u8>, RegistryError>;
 
     /// What a verifier says of credentials, by what the ledger says now: one report each, in order.
-    async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError>;
+    async fn verify(&self, checks: &Checks, handed: &[Handed]) -> Result<Vec<Report>, RegistryError>;
 
     /// What proves a credential today to somebody without a network.
     async fn proofs(&self, credential: &Credential, receipt: Option<&Receipt>) -> Result<Proofs, RegistryError>;
+}
+
+/// What the checks of one job have in common: its issuer's proofs, and what a verifier remembers of them.
+#[derive(Debug)]
+pub struct Checks {
+    begun: Instant,
+    gatherer: Gatherer,
+    verifier: OnceLock<Verifier>,
+}
+
+impl Checks {
+    /// Of a job that begins.
+    pub fn new() -> Self {
+        Self { begun: Instant::now(), gatherer: Gatherer::default(), verifier: OnceLock::new() }
+    }
+
+    /// Before the next part of the job: proofs that grew old are asked for again.
+    pub fn refresh(&mut self) {
+        if self.begun.elapsed() >= PROOFS_AGE_MAX {
+            *self = Self::new();
+        }
+    }
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A credential as its holder hands it to a verifier.
@@ -134,13 +163,12 @@ impl Ledger for Registry {
         Self::status_bits(self, entry).await
     }
 
-    async fn verify(&self, handed: &[Handed]) -> Result<Vec<Report>, RegistryError> {
-        let gatherer = Gatherer::default();
+    async fn verify(&self, checks: &Checks, handed: &[Handed]) -> Result<Vec<Report>, RegistryError> {
         let mut proofs = Vec::with_capacity(handed.len());
         for one in handed {
-            proofs.push(gatherer.gather(self, &one.credential, one.receipt.as_ref(), None).await?);
+            proofs.push(checks.gatherer.gather(self, &one.credential, one.receipt.as_ref(), None).await?);
         }
-        let verifier = Verifier::new(Arc::new(self.trust().clone()));
+        let verifier = checks.verifier.get_or_init(|| Verifier::new(Arc::new(self.trust().clone())));
         let policy = Policy::now(now().unwrap_or_default());
         let places: Vec<usize> = (0..handed.len()).collect();
         Ok(in_parallel(0, &places, |place| {

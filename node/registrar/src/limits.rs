@@ -1,5 +1,7 @@
 //! Bounds of what is read and done here, each with its reason.
 
+use std::time::Duration;
+
 /// Characters of an id in a university's books: ids are short, sentences are not ids.
 pub const ID_CHARS_MAX: usize = 100;
 /// Bytes of a table of graduates: 100,000 rows of 2 KB are more than any university's year.
@@ -22,6 +24,8 @@ pub const CHUNK: usize = 512;
 pub const CHUNK_BYTES: usize = 12 * 1024 * 1024;
 /// Diplomas that are verified at once: each about 100 KB in memory, with its receipts and reports.
 pub const CHECKED_AT_ONCE: usize = 256;
+/// Age of an issuer's proofs at which a job asks for new ones: a fifth of what a verifier takes, and most jobs ask once.
+pub const PROOFS_AGE_MAX: Duration = Duration::from_secs(60);
 /// Entries of a status list of diplomas: the least that hides anybody, and a package with it stays below 96 KiB.
 pub const LIST_ENTRIES: u64 = 131_072;
 /// A list is used until this part of it (in per cent) was given out: what is drawn at random stays random.
