@@ -22,6 +22,7 @@ export function App({ service, first }: { service: Service; first: Translator })
   const [said, setSaid] = useState('');
   const [settings, setSettings] = useState(false);
   const [network, setNetwork] = useState(0);
+  const [given, setGiven] = useState<readonly File[]>();
   const [failed, setFailed] = useState(false);
   const checks = useRef(0);
   const documentSeen = useRef(false);
@@ -33,6 +34,10 @@ export function App({ service, first }: { service: Service; first: Translator })
     checks.current += 1;
     document.documentElement.dataset['checks'] = String(checks.current);
   }, []);
+  const onDiploma = (files: readonly File[]): void => {
+    setTab('diploma');
+    setGiven(files);
+  };
   const choose = (code: string): void => {
     if (!isLanguage(code)) return;
     setFailed(false);
@@ -78,9 +83,9 @@ export function App({ service, first }: { service: Service; first: Translator })
         {TABS.map((name) => (
           <div key={`${name}${network}`} id={`panel-${name}`} role="tabpanel" aria-labelledby={`tab-${name}`} hidden={tab !== name}>
             {name === 'diploma' ? (
-              <Diploma service={service} active={tab === name} announce={announce} onChecked={onChecked} />
+              <Diploma service={service} active={tab === name} announce={announce} given={given} onChecked={onChecked} />
             ) : (
-              tab === name || documentSeen.current ? <Later show={(views) => <views.DocumentTab service={service} active={tab === name} announce={announce} onChecked={onChecked} />} /> : null
+              tab === name || documentSeen.current ? <Later show={(views) => <views.DocumentTab service={service} active={tab === name} announce={announce} onChecked={onChecked} onDiploma={onDiploma} />} /> : null
             )}
           </div>
         ))}

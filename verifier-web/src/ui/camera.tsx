@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { loadQr } from '../ledger/shell.js';
+import { codeOf } from './failure.js';
 import { type TextKey, useTranslator } from './i18n.js';
 
 /** What the camera does. */
@@ -59,8 +60,4 @@ export function Camera({ onText, onStop }: CameraProps): JSX.Element {
       <button type="button" class="button secondary" onClick={onStop}>{i18n.t('camera.stop')}</button>
     </section>
   );
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

@@ -28,12 +28,14 @@ interface DiplomaProps {
   active: boolean;
   /** Says something to those who listen. */
   announce: (text: string) => void;
+  /** Files that were given to the other tab, and are diplomas. */
+  given: readonly File[] | undefined;
   /** Called when a check is done. */
   onChecked: () => void;
 }
 
 /** Checking diplomas: what to check, then the answer. */
-export function Diploma({ service, active, announce, onChecked }: DiplomaProps): JSX.Element {
+export function Diploma({ service, active, announce, given, onChecked }: DiplomaProps): JSX.Element {
   const i18n = useTranslator();
   const [rows, setRows] = useState<readonly Row[]>([]);
   const [open, setOpen] = useState<number>();
@@ -82,6 +84,9 @@ export function Diploma({ service, active, announce, onChecked }: DiplomaProps):
   };
   const above = useIntake(active, { onFiles: takeFiles, onText: takeText });
 
+  useEffect(() => {
+    if (given !== undefined) takeFiles(given);
+  }, [given]);
   // A share link carries the diploma behind its #; mail programs may write %23 for it.
   useEffect(() => {
     const look = (): void => {

@@ -6,7 +6,7 @@ import type { DocumentAnswer, DocumentInput, NetworkInfo } from '../ledger/types
 import { InstalledNote, Nodes } from './about.js';
 import { plain, pretty } from './data.js';
 import { Evidence } from './evidence.js';
-import { problemOf } from './failure.js';
+import { codeOf, problemOf } from './failure.js';
 import { FileInput } from './file-input.js';
 import { useFocus } from './focus.js';
 import { type TextKey, type Translator, useTranslator } from './i18n.js';
@@ -28,6 +28,8 @@ interface DocumentProps {
   active: boolean;
   announce: (text: string) => void;
   onChecked: () => void;
+  /** Called with a diploma: it is checked as one, and its digest is no node's business. */
+  onDiploma: (files: readonly File[]) => void;
 }
 
 /** What was found. */
@@ -39,7 +41,7 @@ interface Found {
 }
 
 /** Checking any document: with its receipt, or by asking for a public entry. */
-export function DocumentTab({ service, active, announce, onChecked }: DocumentProps): JSX.Element {
+export function DocumentTab({ service, active, announce, onChecked, onDiploma }: DocumentProps): JSX.Element {
   const i18n = useTranslator();
   const [file, setFile] = useState<File>();
   const [receipt, setReceipt] = useState<File>();
@@ -51,7 +53,7 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
   const input = useRef<HTMLInputElement>(null);
   const receiptInput = useRef<HTMLInputElement>(null);
 
-  const look = (input: () => Promise<DocumentInput | Problem>, name: string | undefined): void => {
+  const look = (input: () => Promise<DocumentInput | Problem>, document?: File): void => {
     running.current?.abort();
     const controller = new AbortController();
     const { signal } = controller;
@@ -63,7 +65,7 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
     const work = async (): Promise<Found | Problem> => {
       const [read, session] = await Promise.all([input(), service.session()]);
       if (typeof read === 'function') return read;
-      return { answer: await session.document(read, { signal }), network: session.network, name };
+      return { answer: await session.document(read, { signal }), network: session.network, name: document?.name };
     };
     const show = (result: Found | Problem): void => {
       if (signal.aborted) return;
@@ -73,10 +75,18 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
       onChecked();
       announce(typeof result === 'function' ? result(i18n) : `${sayingOf(result.answer).word(i18n)}: ${sayingOf(result.answer).sentence(i18n)}`);
     };
-    void work().then(show, (error: unknown) => show(problemOf(error)));
+    void work().then(show, (error: unknown) => {
+      if (document === undefined || codeOf(error) !== 'document.diploma') {
+        show(problemOf(error));
+      } else if (!signal.aborted) {
+        setBusy(false);
+        setFile(undefined);
+        onDiploma([document]);
+      }
+    });
   };
   const check = (document: File | undefined, proof: File | undefined): void => {
-    if (document !== undefined || proof !== undefined) look(() => inputOf(document, proof), document?.name);
+    if (document !== undefined || proof !== undefined) look(() => inputOf(document, proof), document);
   };
   const take = (files: readonly File[]): void => {
     void sort(files).then(([document, proof]) => {
@@ -90,7 +100,7 @@ export function DocumentTab({ service, active, announce, onChecked }: DocumentPr
   const takeHash = (text: string): void => {
     const digest = text.trim().replace(/[\s:]/g, '').toLowerCase();
     if (/^[0-9a-f]{64}$/.test(digest)) {
-      look(() => Promise.resolve({ kind: 'hash', hash: digest, alg: 'sha2-256' }), undefined);
+      look(() => Promise.resolve({ kind: 'hash', hash: digest, alg: 'sha2-256' }));
     } else {
       setFound(undefined);
       setProblem(() => (texts: Translator) => texts.t('error.hash'));
