@@ -291,6 +291,43 @@ fn testamur_verify_judges_every_vector() {
     }
 }
 
+/// What keeps the page from being served or exported: nothing of what is given reaches a policy, and nothing is overwritten.
+#[test]
+fn a_page_that_cannot_be_hosted_says_why() {
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| home.path().join(name).display().to_string();
+    fs::create_dir(at("dist")).expect("made");
+    fs::write(at("dist/index.html"), "<!doctype html><html><head></head></html>").expect("written");
+    fs::create_dir(at("empty")).expect("made");
+    let (trust, dist, empty, site) =
+        (vectors::folder().join("diplomas/trust.json").display().to_string(), at("dist"), at("empty"), at("site"));
+    let refused = |arguments: &[&str], code: &str, words: &str| {
+        let output = run(home.path(), &[arguments, &["--json", "--quiet"]].concat());
+        let told: Value = serde_json::from_slice(&output.stderr).unwrap_or_else(|_| panic!("{}", said(&output)));
+        assert_eq!((output.status.code(), told["error"]["code"].as_str()), (Some(1), Some(code)), "{told}");
+        assert!(told["error"]["message"].as_str().is_some_and(|message| message.contains(words)), "{words}: {told}");
+        assert!(told["error"]["hint"].as_str().is_some_and(|hint| hint.len() > 5), "{told}");
+    };
+    let given = ["page", "export", &site, "--network", &trust, "--bundle", &dist];
+    let with = |more: &[&'static str]| [&given[..], more].concat();
+    refused(&with(&["--node", "https://a.example; script-src *"]), "page.node", "its host is no name");
+    refused(&with(&["--node", "javascript:alert(1)"]), "page.node", "must begin with");
+    refused(&with(&["--node", "http://[::1]:8080"]), "page.node", "IPv6");
+    refused(&with(&["--name", " "]), "page.network", "name");
+    refused(&["page", "hash", &empty], "page.bundle", "no index.html");
+    refused(&["page", "--bundle", &empty, "--network", &trust], "page.bundle", "no index.html");
+    refused(&["page", "--bundle", &dist], "network.none", "a page is for one");
+    refused(&["page", "--bundle", &dist, "--network", "nowhere"], "network.unknown", "nowhere");
+    assert!(!Path::new(&site).exists(), "nothing was written");
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = held.local_addr().expect("an address").to_string();
+    let listen = ["page", "--bundle", &dist, "--network", &trust, "--listen", &address];
+    refused(&listen, "page.start", "in use");
+    let done = run(home.path(), &with(&["--node", "https://node-1.example"]));
+    assert!(done.status.success(), "{}", said(&done));
+    refused(&with(&[]), "page.export", "is not empty");
+}
+
 /// What keeps a node from starting is told in one message, and nothing is touched.
 #[test]
 fn a_node_that_cannot_start_says_why() {

@@ -60,6 +60,30 @@ fn the_readme_works_as_printed() {
     });
     wait_for("the world to be seeded", Duration::from_secs(180), || words().contains("SEEDED").then_some(()));
 
+    // The page asks all of the network's nodes, and is the one that this binary names.
+    let page = std::net::SocketAddr::from(([127, 0, 0, 1], base_port + 11));
+    assert!(words().contains(&format!("page     http://{page}/")), "{}", words());
+    let configuration = request(page, "GET", "/network.json", &[], b"").expect("an answer").json();
+    let node = |i: u16| format!("http://127.0.0.1:{}", base_port + i);
+    assert_eq!(configuration["nodes"], json!([node(0), node(1), node(2), node(3)]));
+    let trust = fs::read(directory.path().join("dev-network/trust.json")).expect("a trust file");
+    assert_eq!(configuration["trust"], serde_json::from_slice::<Value>(&trust).expect("JSON"));
+    let index = request(page, "GET", "/", &[], b"").expect("an answer");
+    let policy = index.header("content-security-policy").unwrap_or_default().to_owned();
+    assert!(policy.contains(&format!("connect-src 'self' {} {}", node(0), node(1))), "{policy}");
+    let site = directory.path().join("site");
+    let bundle = |args: &[&str]| {
+        let output = testamur(directory.path()).args(args).args(["--json"]).output().expect("the binary runs");
+        let told: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{args:?}: {}", String::from_utf8_lossy(&output.stderr)));
+        told["bundle_sha256"].as_str().expect("a hash").to_owned()
+    };
+    let place = site.to_str().expect("UTF-8");
+    let hashes = [&["page", "hash"][..], &["page", "export", place], &["page", "hash", place]].map(bundle);
+    assert!(hashes.iter().all(|hash| hash.len() == 64 && *hash == hashes[0]), "{hashes:?}");
+    let exported: Value = serde_json::from_slice(&fs::read(site.join("network.json")).expect("a file")).expect("JSON");
+    assert_eq!(exported["nodes"], configuration["nodes"], "those of the development network, since none is named");
+
     // As printed, but for the port of the gateway, which another test may hold.
     let script = transcript().replace("127.0.0.1:8090", &gateway.to_string());
     let path = format!("{}:{}", binary().parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
