@@ -150,7 +150,7 @@ const LACKING = {
             [ArrayBuffer.prototype, ["transfer", "resize"]],
             [Uint8Array, ["fromBase64", "fromHex"]],
             [Uint8Array.prototype, ["toBase64", "toHex"]],
-            [globalThis, ["structuredClone", "BarcodeDetector", "trustedTypes", "scheduler", "navigation", "DecompressionStream"]],
+            [globalThis, ["structuredClone", "BarcodeDetector", "scheduler", "navigation", "DecompressionStream"]],
             [AbortSignal, ["timeout", "any"]],
             [Intl, ["supportedValuesOf", "DurationFormat", "Segmenter"]],
             [Response, ["json"]],

@@ -84,7 +84,7 @@ export async function next(tab) {
 
 /** The answer that is shown: verdict, reason, and outcome and reason of each step. */
 export async function answer(tab) {
-    await tab.waitForSelector("[data-verdict]", { timeout: 60_000 });
+    await tab.waitForSelector("[data-verdict]", { timeout: 15_000 });
     return tab.evaluate(() => {
         const shown = document.querySelector("[data-verdict]");
         const steps = [...document.querySelectorAll("[data-step]")].map(({ dataset }) =>
