@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { answer, assertPrivate, check, give, launch, next, open, shot } from "./support/browser.mjs";
-import { all, freePort, startNetwork } from "./support/network.mjs";
+import { answer, assertPrivate, check, give, launch, next, open, shot, SHOTS } from "./support/browser.mjs";
+import { all, freePort, REPOSITORY, startNetwork } from "./support/network.mjs";
 import { film, rendered } from "./support/picture.mjs";
 
 let network;
@@ -311,4 +311,20 @@ test("offline, once loaded", async (t) => {
     await opened.tab.waitForSelector("html[data-ready]");
     isValid(await check(opened.tab, file));
     await shot(opened.tab, "offline");
+});
+
+test("the README's pictures", async (t) => {
+    const folder = process.env.TESTAMUR_WRITE_PICTURES ? path.join(REPOSITORY, "verifier-web/screenshots") : SHOTS;
+    const { tab } = await page(t, { viewport: { width: 1024, height: 768 } });
+    await network.revoke("2026-0020");
+    for (const [name, file, verdict] of [
+        ["valid", "2026-0019.pdf", "valid"],
+        ["withdrawn", "2026-0020.pdf", "not-valid"],
+    ]) {
+        assert.equal((await check(tab, diploma(file))).verdict, verdict);
+        await tab.evaluate(() => scrollTo(0, 0));
+        await tab.screenshot({ path: path.join(folder, `${name}.png`) });
+        const committed = await readFile(path.join(REPOSITORY, `verifier-web/screenshots/${name}.png`));
+        assert.ok(committed.length > 10_000, "the README shows one");
+    }
 });

@@ -14,6 +14,7 @@ import { load, loadJson } from "./support/records.mjs";
 const folder = new URL("../../src/verify/", import.meta.url);
 const example = new URL("examples/check-diploma.mjs", folder);
 const readme = readFileSync(new URL("README.md", folder), "utf8");
+const front = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
 
 /** A package of a case of the golden vectors, as a registrar hands it out. */
 function packageOf(name) {
@@ -30,9 +31,11 @@ function packageOf(name) {
   });
 }
 
-test("the readme's program is the example, line by line", () => {
-  const shown = [...readme.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
-  assert.ok(shown.includes(readFileSync(example, "utf8")));
+test("the program in the readme and on the front page is the example, line by line", () => {
+  for (const text of [readme, front]) {
+    const shown = [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
+    assert.ok(shown.includes(readFileSync(example, "utf8")));
+  }
 });
 
 test("the example checks a diploma package offline", () => {
