@@ -98,6 +98,19 @@ test("a state from before the revocation, said again", async (t) => {
     await shot(page.tab, "node-replayed");
 });
 
+test("an old checkpoint: on proofs of days ago nothing is valid", async (t) => {
+    const page = await open(browser, await network.page({ nodes: network.nodes.slice(0, 2) }));
+    t.after(() => page.close());
+    await page.tab.clock.setFixedTime(Date.now() + 3 * 86_400_000);
+    for (const file of [GOOD, REVOKED]) {
+        const found = await check(page.tab, diploma(file));
+        assert.equal(found.verdict, "cannot-tell", found.reason);
+        const shown = await states(page.tab);
+        assert.ok(shown.length === 2 && !shown.includes("ok"), shown.join());
+    }
+    await shot(page.tab, "node-old-checkpoint");
+});
+
 test("another network's diploma is never green", async (t) => {
     const page = await open(browser, await network.page());
     t.after(() => page.close());
