@@ -178,7 +178,7 @@ async fn many_records_are_verified_once_by_each_node() {
     for node in &nodes {
         let checked = node.ledger.checked();
         assert!(checked < (RECORDS as u64) * 13 / 10, "{checked} checks of {RECORDS} records");
-        assert_eq!(node.handle.pool().records, 0);
+        node.pool_is_empty().await;
     }
     same_headers(&nodes.iter().collect::<Vec<_>>(), nodes[0].ledger.tip_height().min(nodes[1].ledger.tip_height()))
         .await;
@@ -281,8 +281,8 @@ async fn attachments_become_final_with_their_record_on_every_node() {
         }
     }
     for node in &nodes {
-        let pool = node.handle.pool();
-        assert_eq!((pool.records, pool.bytes, node.ledger.lacks()), (0, 0, 0));
+        node.pool_is_empty().await;
+        assert_eq!((node.handle.pool().bytes, node.ledger.lacks()), (0, 0));
     }
     same_headers(&nodes.iter().collect::<Vec<_>>(), nodes[0].ledger.tip_height()).await;
     stop(nodes).await;

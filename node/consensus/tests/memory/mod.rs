@@ -516,4 +516,15 @@ impl Node {
             assert!(next.is_ok(), "a record is not final after a minute");
         }
     }
+
+    /// Waits until nothing waits in this node's pool: a block is in the ledger a moment before its records leave the pool.
+    pub(crate) async fn pool_is_empty(&self) {
+        let emptied = async {
+            while self.handle.pool().records > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(std::time::Duration::from_secs(60), emptied).await;
+        assert!(in_time.is_ok(), "records wait that are final");
+    }
 }
