@@ -398,8 +398,23 @@ fn peer_seed(seed: u8, kind: u8) -> [u8; 32] {
     sha256(&[&[seed, kind]])
 }
 
+/// A port that is free, given to nobody else in this process, and below those that outgoing connections take (32,768 and up): a
+/// node that is stopped finds its port free when it starts again.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    use std::sync::atomic::{AtomicU32, Ordering};
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Two processes of tests begin at different places.
+    let offset = std::process::id().wrapping_mul(97);
+    for _ in 0..COUNT {
+        let place = offset.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = u16::try_from(FIRST + place).expect("below 32,000");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free")
 }
 
 impl Network {
