@@ -3,7 +3,8 @@
 
     check_vectors.py [SHARED]        SHARED holds merkle/ and wycheproof/; what is not there is printed as skipped
 """
-import base64, hashlib, json, os, random, sys, time
+import base64, hashlib, json, os, random, struct, sys, time
+import containers as container_file
 import registries, verify
 from batch import judge
 
@@ -55,6 +56,32 @@ def mutants(count=1000):
         raw[choose.randrange(len(raw))] ^= choose.randrange(1, 256)
         code, slug, _ = judge(bytes(raw), os.path.join(HERE, case["trust"]), case["at"])
         check("mutants", case["name"], code in (3, 4) and slug != "receipt.opening-missing", True)
+
+def containers():
+    folder = os.path.join(HERE, "containers")
+    with open(os.path.join(folder, "listed.receipts"), "rb") as file:
+        raw = file.read()
+    cases, trust = load(folder, "listed.json"), os.path.join(folder, "trust.json")
+    container = container_file.Container(raw)
+    check("containers", "count", container.count, cases["count"])
+    for case in cases["documents"]:
+        chunk = container.chunks[case["index"] // 1024]
+        alg, digest, _, name = chunk.entries[case["index"] % 1024]
+        stored = (container_file.ALGORITHMS[alg][0], digest.hex(), name.decode())
+        check("containers", case["index"], stored, (case["alg"], case["digest"], case["name"]))
+        receipt = container.receipt(case["index"])
+        check("containers", case["index"], hashlib.sha256(receipt).hexdigest(), case["receipt_sha256"])
+        check("containers", case["index"], judge(receipt, trust, cases["at"])[1], "confirmed")
+    choose = random.Random(2)
+    for _ in range(100):
+        damaged = bytearray(raw)
+        damaged[choose.randrange(len(raw))] ^= 1 << choose.randrange(8)
+        refused = verify.MALFORMED + (container_file.CannotTell, verify.Refused, struct.error)
+        try:
+            container_file.Container(bytes(damaged))
+            check("containers", "a flipped bit", "read", "refused")
+        except refused:
+            check("containers", "a flipped bit", "refused", "refused")
 
 def records():
     file = load(HERE, "records.json")
@@ -175,7 +202,7 @@ def cctv(path):
 
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else ""
-    steps = [receipts, sample, mutants, records, evidence, story, status_tokens, formats, ed25519_edges]
+    steps = [receipts, sample, mutants, containers, records, evidence, story, status_tokens, formats, ed25519_edges]
     for step in steps:
         started = time.time()
         step()

@@ -22,6 +22,7 @@
 
 pub mod author;
 pub mod batch;
+pub mod bulk;
 pub mod credentials;
 pub mod cut;
 pub mod digest;

@@ -58,3 +58,20 @@ pub const GATHERED_ANSWERS_MAX: usize = 256;
 pub const GATHERED_LISTS_MAX: usize = 96;
 /// Faults of nodes that are kept for whoever asks: as many as there may be nodes.
 pub const PASSED_OVER_MAX: usize = NODES_MAX;
+/// Documents of a chunk of a receipt container: part of the format. One path costs the hashes of one chunk, and each
+/// chunk costs 40 bytes of memory.
+pub const CHUNK_ENTRIES: usize = 1_024;
+/// Bytes of a document's name in a container: the longest path that Linux opens (PATH_MAX); part of the format.
+pub const NAME_BYTES_MAX: usize = 4_096;
+/// Bytes of a container's settings: a few hundred patterns.
+pub const SETTINGS_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of chunks that may be written before they are synced: what a power cut can take. A sync costs some
+/// milliseconds, so at 300 MB/s of chunks they take about a twentieth of the time.
+pub const SYNC_BYTES: u64 = 64 * 1024 * 1024;
+/// Files that are being hashed, or wait for one before them that takes longer: names of about 100 bytes, so 10 MB. With
+/// fewer, all threads would wait behind one large file.
+pub const FILES_WINDOW: usize = 65_536;
+/// How often a file is read that changes meanwhile: once more than once, for those that were just being closed.
+pub const CHANGING_TRIES_MAX: usize = 2;
+/// Directories within one another: each is open memory, and paths end at 4,096 bytes anyway.
+pub const FOLDER_DEPTH_MAX: usize = 1_024;

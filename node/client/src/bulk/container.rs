@@ -1,0 +1,258 @@
+//! Reads a container: any single receipt, and all documents in order, in bounded memory.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use testamur_primitives::commitment::{DocumentDigest, Opening, SaltText};
+use testamur_primitives::hash::TreeHash;
+use testamur_primitives::merkle::MemoryTree;
+use testamur_primitives::receipt::{self, Receipt};
+use testamur_primitives::record::{Act, Record};
+
+use crate::bulk::chunk::{Chunk, Entry};
+use crate::bulk::error::{BulkError, Fault};
+use crate::bulk::format::{
+    ContainerId, END_BYTES, HEADER_BYTES, Index, Kind, Order, ReadError, Settings, name_order, parse_header, read_at,
+    read_section,
+};
+use crate::bulk::writer::tree_of;
+use crate::limits::CHUNK_ENTRIES;
+
+/// A finished container.
+#[derive(Debug)]
+pub struct Container {
+    file: File,
+    path: PathBuf,
+    length: u64,
+    id: ContainerId,
+    settings: Settings,
+    index: Index,
+    upper: MemoryTree,
+    ledger: Receipt,
+    act: Act,
+}
+
+impl Container {
+    /// Opens a finished container: header, settings, index and receipt are read and agree. Whether the receipt is to be
+    /// trusted is for `receipt::verify` over [`Container::ledger`]; chunks are checked when they are read (INV-BULK-5).
+    pub fn open(path: &Path) -> Result<Self, BulkError> {
+        let io = |operation| BulkError::io(operation, path);
+        let file = File::open(path).map_err(io("opening"))?;
+        let length = file.metadata().map_err(io("reading"))?.len();
+        Self::read(file, path, length).map_err(|error| match error {
+            ReadError::Io(error) => BulkError::io("reading", path)(error),
+            ReadError::Fault(fault) => BulkError::container(path)(fault),
+        })
+    }
+
+    fn read(file: File, path: &Path, length: u64) -> Result<Self, ReadError> {
+        let mut bytes = vec![0; length.min(HEADER_BYTES) as usize];
+        read_at(&file, &mut bytes, 0)?;
+        let id = parse_header(&bytes)?;
+        let malformed = |offset, what| ReadError::Fault(Fault::Malformed { offset, what });
+        let settings = read_section(&file, id, HEADER_BYTES, length)?;
+        let settings = match settings.kind {
+            Kind::Settings => Settings::decode(&settings.body),
+            _ => None,
+        };
+        let settings = settings.ok_or(malformed(HEADER_BYTES, "settings that are not of the format"))?;
+        let end_at = length.checked_sub(END_BYTES).ok_or(Fault::Unfinished)?;
+        // A file that is still written, or cut off, ends in anything but an end.
+        let end = match read_section(&file, id, end_at, length) {
+            Ok(end) if end.kind == Kind::End => end.body,
+            Ok(_) | Err(ReadError::Fault(_)) => return Err(Self::endless(&file, id, length).into()),
+            Err(error) => return Err(error),
+        };
+        let (index_at, ledger_at) = end.split_at_checked(8).ok_or(malformed(end_at, "an end of another length"))?;
+        let offset = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
+        let places = offset(index_at).zip(offset(ledger_at)).filter(|(i, l)| i < l && *l < end_at);
+        let (index_at, ledger_at) = places.ok_or(malformed(end_at, "an end that leads nowhere"))?;
+        let section = read_section(&file, id, index_at, length)?;
+        let index = if section.kind == Kind::Index { Index::decode(&section.body) } else { None };
+        let index = index.ok_or(malformed(index_at, "an index that is not of the format"))?;
+        let section = read_section(&file, id, ledger_at, length)?;
+        let ledger = if section.kind == Kind::Ledger { Receipt::decode(&section.body).ok() } else { None };
+        let ledger = ledger
+            .filter(|ledger| ledger.opening.is_none())
+            .ok_or(malformed(ledger_at, "a receipt that is not of the format"))?;
+        let upper = tree_of(&index.chunks);
+        if upper.root(upper.size()).ok() != Some(index.root) {
+            return Err(Fault::Disagree("the index's root is not that of its chunks").into());
+        }
+        let act = Record::parse(ledger.record.as_bytes())
+            .map_err(|_| malformed(ledger_at, "a record that is none"))?
+            .act()
+            .clone();
+        match &act {
+            Act::NotariseBatch { root, count, .. } if *root == index.root && *count == index.count => {}
+            _ => return Err(Fault::Disagree("the record is over other documents").into()),
+        }
+        Ok(Self { file, path: path.to_owned(), length, id, settings, index, upper, ledger, act })
+    }
+
+    /// Why there is no end: found by walking the sections, whose frames are small.
+    fn endless(file: &File, id: ContainerId, length: u64) -> Fault {
+        let mut at = HEADER_BYTES;
+        loop {
+            match read_section(file, id, at, length) {
+                Ok(section) if section.next == length => return Fault::Unfinished,
+                Ok(section) => at = section.next,
+                Err(ReadError::Fault(fault)) => return fault,
+                Err(ReadError::Io(_)) => return Fault::Truncated(at),
+            }
+        }
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Documents in it, erased ones too.
+    pub fn count(&self) -> u64 {
+        self.index.count
+    }
+
+    /// Root over all of them.
+    pub fn root(&self) -> TreeHash {
+        self.index.root
+    }
+
+    /// How they were gathered.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The ledger's part, which all its receipts share; unverified.
+    pub fn ledger(&self) -> &Receipt {
+        &self.ledger
+    }
+
+    /// Chunks in it.
+    pub fn chunks(&self) -> usize {
+        self.index.chunks.len()
+    }
+
+    /// A chunk below [`Container::chunks`]; its checksum, place and root agree with the index.
+    pub fn chunk(&self, number: usize) -> Result<Chunk, BulkError> {
+        let (offset, root) = self.index.chunks[number];
+        let fault = BulkError::container(&self.path);
+        let malformed = |what| fault(Fault::Malformed { offset, what });
+        let section = read_section(&self.file, self.id, offset, self.length).map_err(|error| match error {
+            ReadError::Fault(damage) => fault(damage),
+            ReadError::Io(error) => BulkError::io("reading", &self.path)(error),
+        })?;
+        if section.kind != Kind::Chunk {
+            return Err(malformed("another section where a chunk should be"));
+        }
+        let chunk = Chunk::parse(section.body).map_err(malformed)?;
+        let first = (number * CHUNK_ENTRIES) as u64;
+        let count = (self.index.count - first).min(CHUNK_ENTRIES as u64);
+        if chunk.first() != first || chunk.count() as u64 != count || chunk.root() != root {
+            return Err(fault(Fault::Disagree("a chunk is not the one of the index")));
+        }
+        Ok(chunk)
+    }
+
+    /// The receipt of a document, as its own file: the same bytes as if it had been notarised by itself under this record.
+    /// `None` when there is no such document, or it was erased.
+    pub fn receipt(&self, index: u64) -> Result<Option<Vec<u8>>, BulkError> {
+        let Some(opening) = self.opening(index)? else { return Ok(None) };
+        let disagree = |_| BulkError::container(&self.path)(Fault::Disagree("a document is not under the root"));
+        receipt::check_opening(Some(&opening), &self.act, None).map_err(disagree)?;
+        let mut receipt = self.ledger.clone();
+        receipt.opening = Some(opening);
+        Ok(Some(receipt.encode()))
+    }
+
+    /// The opening of a document; `None` when there is no such document, or it was erased.
+    pub fn opening(&self, index: u64) -> Result<Option<Opening>, BulkError> {
+        if index >= self.index.count {
+            return Ok(None);
+        }
+        let (number, place) = (index / CHUNK_ENTRIES as u64, (index % CHUNK_ENTRIES as u64) as usize);
+        let chunk = self.chunk(usize::try_from(number).expect("at most 2^22 chunks"))?;
+        let Some((alg, digest)) = chunk.entry(place).digest else { return Ok(None) };
+        let (mut path, root) = chunk.path(place);
+        if root != chunk.root() {
+            return Err(BulkError::container(&self.path)(Fault::Disagree(
+                "a chunk's root is not that of its documents",
+            )));
+        }
+        let above = self.upper.inclusion_proof(number, self.upper.size()).expect("the chunk is below the count");
+        path.extend(above);
+        let salt = chunk.salt(place).map(SaltText);
+        Ok(Some(Opening { index, alg, digest: digest.to_vec(), salt, path: Some(path) }))
+    }
+
+    /// Calls `each` with every document, in order, until it says `false`.
+    pub fn for_each(&self, mut each: impl FnMut(Entry<'_>) -> bool) -> Result<(), BulkError> {
+        for number in 0..self.chunks() {
+            if !self.chunk(number)?.entries().all(&mut each) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Indexes of the documents of that name: by halving in a folder's container, else by reading all. At most `most`.
+    pub fn find_name(&self, name: &[u8], most: usize) -> Result<Vec<u64>, BulkError> {
+        if self.settings.order == Order::Names {
+            return Ok(self.find_ordered(name)?.into_iter().collect());
+        }
+        self.find(|entry| entry.name == name, most)
+    }
+
+    /// Indexes of the documents with that digest, by reading all. At most `most`.
+    pub fn find_digest(&self, digest: &DocumentDigest, most: usize) -> Result<Vec<u64>, BulkError> {
+        self.find(|entry| entry.is(digest), most)
+    }
+
+    fn find(&self, wanted: impl Fn(&Entry<'_>) -> bool, most: usize) -> Result<Vec<u64>, BulkError> {
+        let mut found = Vec::new();
+        self.for_each(|entry| {
+            if wanted(&entry) {
+                found.push(entry.index);
+            }
+            found.len() < most
+        })?;
+        Ok(found)
+    }
+
+    fn find_ordered(&self, name: &[u8]) -> Result<Option<u64>, BulkError> {
+        // The last chunk whose first kept name is not behind the one looked for. An erased document has no name, so the
+        // first name of a chunk that is there stands for it; a chunk without any is stepped over by reading the next.
+        let (mut low, mut high) = (0, self.chunks());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut after = None;
+            for number in middle..high {
+                let chunk = self.chunk(number)?;
+                if let Some(entry) = chunk.entries().find(|entry| entry.digest.is_some()) {
+                    after = Some((number, name_order(entry.name, name).is_gt()));
+                    break;
+                }
+            }
+            match after {
+                Some((number, false)) => low = number + 1,
+                _ => high = middle,
+            }
+        }
+        let Some(number) = low.checked_sub(1) else { return Ok(None) };
+        let chunk = self.chunk(number)?;
+        let found = chunk.entries().find(|entry| entry.digest.is_some() && entry.name == name).map(|entry| entry.index);
+        Ok(found)
+    }
+
+    /// Computes the root of every chunk from its documents: all that the container says is under the record's root.
+    pub fn check(&self) -> Result<(), BulkError> {
+        for number in 0..self.chunks() {
+            let chunk = self.chunk(number)?;
+            if chunk.computed_root() != chunk.root() {
+                let fault = Fault::Disagree("a chunk's root is not that of its documents");
+                return Err(BulkError::container(&self.path)(fault));
+            }
+        }
+        Ok(())
+    }
+}
