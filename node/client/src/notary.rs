@@ -80,6 +80,11 @@ impl Signed {
         self.record.id()
     }
 
+    /// The record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// The documents under the record.
     pub fn documents(&self) -> &Documents {
         &self.documents
@@ -130,8 +135,18 @@ impl Notary {
 
     /// Sends a signed record until it is final; the receipt has verified (INV-CLIENT-1).
     pub async fn finalise(&self, signed: &Signed) -> Result<Cut, FinaliseError> {
-        let id = signed.record.id();
-        self.nodes.finalise(&signed.record, self.within, |receipt| self.accept(receipt, id)).await
+        self.finalise_record(&signed.record).await
+    }
+
+    /// Sends a record that was signed earlier, the same bytes, until it is final; the receipt has verified.
+    pub async fn finalise_record(&self, record: &Record) -> Result<Cut, FinaliseError> {
+        let id = record.id();
+        self.nodes.finalise(record, self.within, |receipt| self.accept(receipt, id)).await
+    }
+
+    /// Looks for a record at every node, without sending it; the receipt has verified.
+    pub async fn find(&self, record: RecordId, within: Duration) -> Result<Cut, FinaliseError> {
+        self.nodes.find(record, within, |receipt| self.accept(receipt, record)).await
     }
 
     /// Looks for a record that was not seen final before; the receipt has verified and shows every opening.

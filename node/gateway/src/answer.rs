@@ -6,7 +6,6 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
-use testamur_client::cut::CutError;
 use testamur_primitives::hash::RecordId;
 
 use crate::problem::{FAILED, GatewayProblem};
@@ -14,8 +13,13 @@ use crate::problem::{FAILED, GatewayProblem};
 /// Header that names the record of an answer.
 pub const RECORD_HEADER: HeaderName = HeaderName::from_static("testamur-record");
 
+/// A receipt that should be there is not.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the receipt is not in the archive")]
+pub struct MissingReceipt;
+
 /// One receipt: exactly the bytes of its file.
-pub fn one(record: RecordId, receipt: Result<Vec<u8>, CutError>, name: Option<&str>) -> Response {
+pub fn one<E: core::fmt::Display>(record: RecordId, receipt: Result<Vec<u8>, E>, name: Option<&str>) -> Response {
     let receipt = match receipt {
         Ok(receipt) => receipt,
         Err(error) => {
@@ -35,14 +39,18 @@ pub fn one(record: RecordId, receipt: Result<Vec<u8>, CutError>, name: Option<&s
 
 /// Several receipts as a JSON array, each element the bytes of its file. They are cut one by one while the caller
 /// takes them, so that ten thousand of them never stand in memory. Should one fail, the answer breaks off.
-pub fn many(record: RecordId, count: u64, cut: impl Fn(u64) -> Result<Vec<u8>, CutError> + Send + 'static) -> Response {
+pub fn many<E: std::error::Error + Send + Sync + 'static>(
+    record: RecordId,
+    count: u64,
+    cut: impl Fn(u64) -> Result<Vec<u8>, E> + Send + 'static,
+) -> Response {
     let pieces = (0..count).map(move |place| {
         let mut piece = vec![if place == 0 { b'[' } else { b',' }];
         piece.extend(cut(place)?);
         if place + 1 == count {
             piece.push(b']');
         }
-        Ok::<_, CutError>(Bytes::from(piece))
+        Ok::<_, E>(Bytes::from(piece))
     });
     answer(record, Body::from_stream(stream::iter(pieces)))
 }

@@ -16,9 +16,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use testamur_client::batch::{Batch, Documents, PlainList};
+use testamur_client::batch::PlainList;
 use testamur_client::cut::{Cut, CutError};
-use testamur_client::notary::{Notary, NotaryError, Pending, Signed};
+use testamur_client::notary::{NotaryError, Signed};
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::hash::RecordId;
 use testamur_primitives::limits::NOTARISE_ENTRIES_MAX;
@@ -27,6 +27,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{BATCH_DOCUMENTS_MAX, DOCUMENTS_IN_FLIGHT_MAX, UPLOADS_MAX, WINDOWS_IN_FLIGHT_MAX};
 use crate::problem::{BUSY, GatewayProblem, STOPPING};
+use crate::records::{Asked, Keep, Part, Records};
+use crate::store::SubmissionId;
 
 /// One request's documents under a final record.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Notarised {
     cut: Arc<Cut>,
     signed: Arc<Signed>,
     range: Range<u64>,
+    id: Option<SubmissionId>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -41,6 +44,11 @@ impl Notarised {
     /// The record.
     pub fn record(&self) -> RecordId {
         self.signed.id()
+    }
+
+    /// The id that the receipts are kept under, if they are.
+    pub fn id(&self) -> Option<SubmissionId> {
+        self.id
     }
 
     /// How many documents.
@@ -56,25 +64,13 @@ impl Notarised {
     }
 }
 
-/// Why a request was not notarised, or is not known to be.
-#[derive(Debug)]
-pub struct Failed {
-    error: Arc<NotaryError>,
-    pending: Option<Pending>,
-}
-
-impl From<Failed> for GatewayProblem {
-    fn from(failed: Failed) -> Self {
-        Self::of_notary(&failed.error, failed.pending)
-    }
-}
-
-type Reply = oneshot::Sender<Result<Notarised, Failed>>;
+type Reply = oneshot::Sender<Result<Notarised, GatewayProblem>>;
 
 /// A request's documents, waiting for their window to close.
 struct Submission {
     digests: Vec<DocumentDigest>,
     form: Form,
+    asked: Option<Asked>,
     room: OwnedSemaphorePermit,
     reply: Reply,
 }
@@ -88,30 +84,40 @@ pub struct Batcher {
 
 impl Batcher {
     /// Starts the task. It ends when every `Batcher` is dropped and the last record has its outcome.
-    pub fn start(notary: Arc<Notary>, window: Duration) -> (Self, tokio::task::JoinHandle<()>) {
+    pub fn start(records: Arc<Records>, window: Duration) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, submissions) = mpsc::channel(UPLOADS_MAX);
         let room = Arc::new(Semaphore::new(DOCUMENTS_IN_FLIGHT_MAX));
-        let task = tokio::spawn(run(submissions, notary, window));
+        let task = tokio::spawn(run(submissions, records, window));
         (Self { queue, room }, task)
     }
 
-    /// Notarises the documents of one request under one record, and waits until that is final.
-    pub async fn notarise(&self, digests: Vec<DocumentDigest>, form: Form) -> Result<Notarised, GatewayProblem> {
-        if form == Form::Digest {
-            // Refused here already, so that one request's mistake is not another's.
-            PlainList::new(digests.clone()).map_err(|error| GatewayProblem::of_notary(&error.into(), None))?;
-        }
+    /// Notarises the documents of one request under one record, and waits until that is final. `asked` says how it is kept.
+    pub async fn notarise(
+        &self,
+        digests: Vec<DocumentDigest>,
+        form: Form,
+        asked: Option<Asked>,
+    ) -> Result<Notarised, GatewayProblem> {
+        check(&digests, form)?;
         let count = u32::try_from(digests.len()).unwrap_or(u32::MAX);
         let busy = || GatewayProblem::new(&BUSY, "too many documents are under way; nothing was notarised");
         let room = Arc::clone(&self.room).try_acquire_many_owned(count).map_err(|_| busy())?;
         let (reply, answer) = oneshot::channel();
         let stopping = || GatewayProblem::new(&STOPPING, "the gateway is about to end; nothing was notarised");
-        self.queue.try_send(Submission { digests, form, room, reply }).map_err(|error| match error {
+        self.queue.try_send(Submission { digests, form, asked, room, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => busy(),
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        Ok(answer.await.map_err(|_| stopping())??)
+        answer.await.map_err(|_| stopping())?
     }
+}
+
+/// Whether documents can go under one record: refused before they meet others, so that one request's mistake is not another's.
+pub(crate) fn check(digests: &[DocumentDigest], form: Form) -> Result<(), GatewayProblem> {
+    if form == Form::Digest {
+        PlainList::new(digests.to_vec()).map_err(|error| GatewayProblem::of_notary(&error.into(), None))?;
+    }
+    Ok(())
 }
 
 /// Submissions that will share records.
@@ -149,7 +155,7 @@ impl Window {
 }
 
 /// Fills one window after the other; each is sent by tasks of its own.
-async fn run(mut submissions: mpsc::Receiver<Submission>, notary: Arc<Notary>, length: Duration) {
+async fn run(mut submissions: mpsc::Receiver<Submission>, records: Arc<Records>, length: Duration) {
     let in_flight = Arc::new(Semaphore::new(WINDOWS_IN_FLIGHT_MAX));
     let mut tasks = tokio::task::JoinSet::new();
     let mut left_over = None;
@@ -175,9 +181,9 @@ async fn run(mut submissions: mpsc::Receiver<Submission>, notary: Arc<Notary>, l
         }
         let permit = Arc::new(permit);
         for group in window.into_groups() {
-            let (notary, permit) = (Arc::clone(&notary), Arc::clone(&permit));
+            let (records, permit) = (Arc::clone(&records), Arc::clone(&permit));
             tasks.spawn(async move {
-                notarise_group(&notary, group).await;
+                notarise_group(&records, group).await;
                 drop(permit);
             });
         }
@@ -187,58 +193,50 @@ async fn run(mut submissions: mpsc::Receiver<Submission>, notary: Arc<Notary>, l
 }
 
 /// One record for a group, and each request's part of it.
-async fn notarise_group(notary: &Arc<Notary>, group: Vec<Submission>) {
+async fn notarise_group(records: &Arc<Records>, group: Vec<Submission>) {
     let began = Instant::now();
-    let mut group: Vec<_> = group.into_iter().filter(|submission| !submission.reply.is_closed()).collect();
+    let group: Vec<_> = group.into_iter().filter(|submission| !submission.reply.is_closed()).collect();
     let Some(form) = group.first().map(|submission| submission.form) else { return };
-    let mut digests = Vec::new();
-    let mut ranges = Vec::new();
-    for submission in &mut group {
-        let start = digests.len() as u64;
-        digests.append(&mut submission.digests);
-        ranges.push(start..digests.len() as u64);
+    let (mut parts, mut callers) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    for Submission { digests, asked, room, reply, .. } in group {
+        count += digests.len();
+        callers.push((asked.as_ref().map(|asked| asked.id), room, reply));
+        parts.push(Part { digests, keep: asked.map_or(Keep::Nothing, Keep::Asked) });
     }
-    let count = digests.len();
-    let signer = Arc::clone(notary);
-    let sign = move || {
-        let documents = match form {
-            Form::Commitment => Documents::Batch(Batch::salted(digests)?),
-            Form::Digest => Documents::Plain(PlainList::new(digests)?),
-        };
-        signer.sign(documents, None)
-    };
-    // A tree of 10,000 documents takes some milliseconds: not on the threads that serve connections.
-    let signed = match tokio::task::spawn_blocking(sign).await.expect("signing does not panic") {
-        Ok(signed) => Arc::new(signed),
-        Err(error) => {
-            tracing::error!(%error, documents = count, "record could not be signed");
-            let error = Arc::new(error);
-            for submission in group {
-                let _ = submission.reply.send(Err(Failed { error: Arc::clone(&error), pending: None }));
+    let group = match records.sign(form, parts).await {
+        Ok(group) => group,
+        Err(problem) => {
+            for (_, _, reply) in callers {
+                let _ = reply.send(Err(problem.clone()));
             }
             return;
         }
     };
-    let record = signed.id();
-    match notary.finalise(&signed).await {
+    let (record, requests) = (group.signed.id(), callers.len());
+    match records.finalise(&group, true).await {
         Ok(cut) => {
             let (height, ms) = (cut.facts().height.0, began.elapsed().as_millis() as u64);
-            tracing::info!(%record, documents = count, requests = group.len(), height, ms, "record final");
+            tracing::info!(%record, documents = count, requests, height, ms, "record final");
             let cut = Arc::new(cut);
-            for (submission, range) in group.into_iter().zip(ranges) {
-                let Submission { room, reply, .. } = submission;
-                let notarised = Notarised { cut: Arc::clone(&cut), signed: Arc::clone(&signed), range, _room: room };
-                // A caller that is gone by now has no receipt; nobody else can use it.
+            for ((id, room, reply), range) in callers.into_iter().zip(group.ranges) {
+                let signed = Arc::clone(&group.signed);
+                let notarised = Notarised { cut: Arc::clone(&cut), signed, range, id, _room: room };
+                // A caller that is gone by now finds its receipts under its id, if the gateway keeps them.
                 let _ = reply.send(Ok(notarised));
             }
         }
         Err(error) => {
             let uncertain = error.may_have_taken_effect();
-            tracing::warn!(%record, documents = count, requests = group.len(), uncertain, %error, "record not final");
-            let error = Arc::new(NotaryError::Finalise(error));
-            for (submission, range) in group.into_iter().zip(ranges) {
-                let pending = uncertain.then(|| signed.pending(range));
-                let _ = submission.reply.send(Err(Failed { error: Arc::clone(&error), pending }));
+            tracing::warn!(%record, documents = count, requests, uncertain, %error, "record not final");
+            let error = NotaryError::Finalise(error);
+            for ((id, _, reply), range) in callers.into_iter().zip(group.ranges) {
+                let pending = uncertain.then(|| group.signed.pending(range));
+                let mut problem = GatewayProblem::of_notary(&error, pending);
+                if let Some(id) = id.filter(|_| uncertain) {
+                    problem = problem.with_document(id);
+                }
+                let _ = reply.send(Err(problem));
             }
         }
     }

@@ -11,7 +11,8 @@ use testamur_primitives::key::SigningKey;
 use testamur_primitives::trust::TrustFile;
 
 use crate::diplomas::Desk;
-use crate::limits::{BATCH_WINDOW_DEFAULT, BATCH_WINDOW_MAX, HOSTS_MAX};
+use crate::limits::{BATCH_WINDOW_DEFAULT, BATCH_WINDOW_MAX, HOSTS_MAX, QUEUE_DOCUMENTS_MAX};
+use crate::store::Store;
 use crate::tokens::Tokens;
 
 /// Why a configuration is refused.
@@ -54,6 +55,10 @@ pub struct GatewayConfig {
     pub batch_window: Duration,
     /// How long a record is waited for to be final.
     pub final_timeout: Duration,
+    /// The archive of receipts. Without one nothing is kept between requests: no queue, no ids, no idempotency keys.
+    pub store: Option<Store>,
+    /// Documents that the queue takes at most.
+    pub queue_documents_max: u64,
     /// The university's desk, if diplomas are issued here.
     pub desk: Option<Desk>,
 }
@@ -72,6 +77,8 @@ impl GatewayConfig {
             trust: Arc::new(trust),
             batch_window: BATCH_WINDOW_DEFAULT,
             final_timeout: FINAL_TIMEOUT,
+            store: None,
+            queue_documents_max: QUEUE_DOCUMENTS_MAX,
             desk: None,
         }
     }

@@ -22,11 +22,16 @@ pub mod config;
 pub mod diplomas;
 pub mod guard;
 pub mod hashes;
+pub mod idempotency;
+pub mod kept;
 pub mod limits;
 mod openapi;
 pub mod problem;
-pub mod routes;
+pub mod queue;
+pub mod records;
+pub(crate) mod routes;
 pub mod service;
+pub mod store;
 pub mod tokens;
 pub mod upload;
 

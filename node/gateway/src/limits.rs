@@ -66,3 +66,26 @@ pub const ROWS_MAX: usize = 10_000;
 pub const CHANGE_BYTES_MAX: usize = ROWS_BYTES_MAX + 64 * 1024;
 /// Requests that wait for the desk while another is at work: it does one thing at a time, and each waits with its body in memory.
 pub const DESK_WAITING_MAX: usize = 8;
+/// Bytes that the archive's database keeps in memory.
+pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes that must be free on the archive's disk before anything new is taken: what is on its way then still finds room for its
+/// receipts, 200,000 documents of about 1 KB.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// Steps that one commit makes durable: with 10,000 openings in each, a transaction stays below 150 MB.
+pub const STEPS_PER_COMMIT_MAX: usize = 64;
+/// Steps that wait for the disk: as many as there can be requests, and as many again of those that come back from the ledger.
+pub const STEPS_WAITING_MAX: usize = 4_096;
+/// Bytes of a backup between two commits: what it holds in memory.
+pub const BACKUP_COMMIT_BYTES: usize = 16 * 1024 * 1024;
+/// Documents in the queue, of all callers: a day's work of a large archive without network, 40 MB on disk.
+pub const QUEUE_DOCUMENTS_MAX: u64 = 1_000_000;
+/// Pause before a node is asked again whether it takes records; it doubles up to [`RETRY_PAUSE_MAX`].
+pub const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Longest pause before the network is tried again: a queue moves on within a minute after the network is back.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// After its expiry and this margin a record that no node has is given up: clocks of a network differ by less.
+pub const EXPIRY_MARGIN_S: u64 = 600;
+/// How long every node is asked for a record that expired, before it is given up.
+pub const FIND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Characters of an idempotency key: a UUID has 36.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;

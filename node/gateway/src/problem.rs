@@ -10,6 +10,8 @@ use testamur_client::batch::BatchError;
 use testamur_client::nodes::FinaliseError;
 use testamur_client::notary::{NotaryError, Pending};
 
+use crate::store::{StoreError, SubmissionId};
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal, $description:literal;)*) => {
         $($(#[$doc])* pub const $name: Kind =
@@ -24,6 +26,10 @@ kinds! {
     TOKEN_MISSING = "gateway.token-missing", UNAUTHORIZED, "token missing", "Send the token as `Authorization: Bearer <token>`.";
     /// An unknown token.
     TOKEN_WRONG = "gateway.token-wrong", UNAUTHORIZED, "token not known", "The token is not one of this gateway's. Ask its operator for one.";
+    /// A token that was taken away.
+    TOKEN_REVOKED = "gateway.token-revoked", UNAUTHORIZED, "token revoked", "The token was taken away. Ask the gateway's operator for another.";
+    /// A token whose time is over.
+    TOKEN_EXPIRED = "gateway.token-expired", UNAUTHORIZED, "token expired", "The token's time is over. Ask the gateway's operator for another.";
     /// A token of another scope.
     TOKEN_SCOPE = "gateway.token-scope", FORBIDDEN, "token not good for this", "The token lacks the scope that the route takes: notarise, diplomas or approve. Ask the gateway's operator for another: `testamur gateway token add --scope …`.";
     /// A token of nobody.
@@ -66,6 +72,28 @@ kinds! {
     RECEIPT_REFUSED = "gateway.receipt-refused", BAD_GATEWAY, "the node's receipt does not verify", "A node reports the record final, but its receipt does not verify against the trust file. Keep this answer; the gateway's operator must act.";
     /// Openings that are not of the record.
     OPENING = "gateway.opening", BAD_REQUEST, "openings of another record", "The openings sent do not show documents of the record.";
+    /// Nothing is kept here.
+    STORE_ABSENT = "gateway.store-absent", NOT_IMPLEMENTED, "gateway without archive", "This gateway keeps no receipts: it has no queue, answers no Idempotency-Key and knows no ids. Its operator can give it an archive.";
+    /// The archive cannot be written.
+    STORE_FAILED = "gateway.store-failed", SERVICE_UNAVAILABLE, "archive cannot be written", "The gateway's disk fails. What was taken before is kept. Repeat the request later, with the same Idempotency-Key if it has one; the gateway's operator must act.";
+    /// No room.
+    DISK_FULL = "gateway.disk-full", INSUFFICIENT_STORAGE, "disk full", "The gateway's disk has no room for more. Nothing of this request was taken; what was taken before is kept and goes on. The gateway's operator must make room.";
+    /// Too much in the queue.
+    QUEUE_FULL = "gateway.queue-full", SERVICE_UNAVAILABLE, "queue full", "The queue holds as much as it takes, since the network does not take it. Nothing of this request was taken; what is queued is kept.";
+    /// Nothing under this id.
+    UNKNOWN_DOCUMENT = "gateway.unknown-document", NOT_FOUND, "unknown id", "Nothing that was sent with this token has this id.";
+    /// Not final.
+    NOT_FINAL = "gateway.not-final", CONFLICT, "not final yet", "There is no receipt yet. Ask again; GET /v1/documents/{id} says where it stands.";
+    /// On its way, and not to be forgotten.
+    UNSETTLED = "gateway.unsettled", CONFLICT, "still on its way", "Only what is final or refused can be forgotten.";
+    /// The key of another request.
+    KEY_REUSED = "gateway.idempotency-key-reused", UNPROCESSABLE_ENTITY, "idempotency key of another request", "The Idempotency-Key was used for something else: other documents, or another query. Nothing was notarised. Take a fresh key for each request that is not a repetition.";
+    /// The same request is under way.
+    KEY_IN_USE = "gateway.idempotency-key-in-use", CONFLICT, "same request under way", "A request with this Idempotency-Key is under way. Nothing was notarised twice; ask again later.";
+    /// No key.
+    KEY_MALFORMED = "gateway.idempotency-key", BAD_REQUEST, "malformed idempotency key", "An Idempotency-Key is a string of 1 to 255 visible ASCII characters, in double quotes.";
+    /// A line that is none.
+    LINE = "gateway.line", BAD_REQUEST, "malformed line", "A line is not a JSON object with `digest`, and `alg` if it is not the query's. The other lines are not affected.";
     /// The gateway failed.
     FAILED = "gateway.failed", INTERNAL_SERVER_ERROR, "internal error", "The gateway failed. Nothing was notarised. Quote the request id when you report it.";
 }
@@ -75,6 +103,7 @@ kinds! {
 pub struct GatewayProblem {
     problem: Problem,
     pending: Option<Pending>,
+    document: Option<SubmissionId>,
 }
 
 /// A problem's JSON with the openings of its documents.
@@ -82,7 +111,10 @@ pub struct GatewayProblem {
 struct PendingDetails {
     #[serde(flatten)]
     details: ProblemDetails,
-    pending: Pending,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<SubmissionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<Pending>,
 }
 
 impl GatewayProblem {
@@ -96,6 +128,37 @@ impl GatewayProblem {
     pub fn with_pending(mut self, pending: Pending) -> Self {
         self.pending = Some(pending);
         self
+    }
+
+    /// Adds the id under which the receipts wait once they are there.
+    #[must_use]
+    pub fn with_document(mut self, id: SubmissionId) -> Self {
+        self.document = Some(id);
+        self
+    }
+
+    /// What the caller must keep, if anything.
+    pub fn pending(&self) -> Option<&Pending> {
+        self.pending.as_ref()
+    }
+
+    /// What happened, in words.
+    pub fn detail(&self) -> &str {
+        self.problem.detail()
+    }
+
+    /// Why the archive did not take or give something.
+    pub fn of_store(error: &StoreError) -> Self {
+        let nothing = "nothing of this request was taken";
+        match error {
+            StoreError::DiskFull { .. } => Self::new(&DISK_FULL, format!("{error}; {nothing}")),
+            StoreError::Damaged | StoreError::Random => Self::new(&FAILED, format!("{error}; {nothing}")),
+            StoreError::Exists => Self::new(&KEY_IN_USE, "a request with this Idempotency-Key has just been taken"),
+            _ => Self::new(
+                &STORE_FAILED,
+                "the archive of receipts cannot be used now; repeat the request later, with its Idempotency-Key if it has one",
+            ),
+        }
     }
 
     /// The HTTP status.
@@ -146,13 +209,13 @@ impl GatewayProblem {
                 (new(&FAILED, "the gateway could not sign the record; nothing was notarised".into()), false)
             }
         };
-        Self { problem, pending: pending.filter(|_| keep) }
+        Self { problem, pending: pending.filter(|_| keep), document: None }
     }
 }
 
 impl From<Problem> for GatewayProblem {
     fn from(problem: Problem) -> Self {
-        Self { problem, pending: None }
+        Self { problem, pending: None, document: None }
     }
 }
 
@@ -164,9 +227,13 @@ impl IntoResponse for GatewayProblem {
             let challenge = HeaderValue::from_static("Bearer realm=\"testamur-gateway\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        let Some(pending) = self.pending else { return response };
+        if self.pending.is_none() && self.document.is_none() {
+            return response;
+        }
+        let (pending, document) = (self.pending, self.document);
         let Some(details) = response.extensions().get::<ProblemDetails>().cloned() else { return response };
-        let body = serde_json::to_vec(&PendingDetails { details, pending }).expect("strings and numbers serialise");
+        let body =
+            serde_json::to_vec(&PendingDetails { details, document, pending }).expect("strings and numbers serialise");
         response.headers_mut().remove(CONTENT_LENGTH);
         response.map(|_| Body::from(body))
     }

@@ -13,31 +13,42 @@ use testamur_api::problem::{self as http, Problem};
 use testamur_api::refused::drain_refused;
 use testamur_client::author::now;
 use testamur_client::nodes::FinaliseError;
-use testamur_client::notary::{Notary, NotaryError, Pending};
+use testamur_client::notary::{NotaryError, Pending};
 use testamur_primitives::codec;
-use testamur_primitives::commitment::{DigestAlgorithm, Form};
+use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::hash::GenesisHash;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::batcher::Batcher;
 use crate::diplomas::Desk;
 use crate::guard::{Caller, Guard, allow_host_and_site, require_token};
+use crate::idempotency::{Turn, UnderWay};
 use crate::limits::{
     FILES_MAX, HASHES_BYTES_MAX, HASHES_MAX, JSON_KIB_IN_FLIGHT_MAX, PENDING_BYTES_MAX, RESUME_TIMEOUT, STATUS_TIMEOUT,
     UPLOADS_MAX,
 };
-use crate::problem::{BUSY, GatewayProblem, JSON, RECORD_EXPIRED};
+use crate::problem::{BUSY, GatewayProblem, JSON, RECORD_EXPIRED, STOPPING};
+use crate::queue::Queue;
+use crate::records::{Asked, Records};
+use crate::store::SubmissionId;
 use crate::tokens::Scope;
-use crate::{answer, diplomas, hashes, openapi, upload};
+use crate::{answer, diplomas, hashes, idempotency, kept, openapi, upload};
 
 /// What the routes work with.
 pub(crate) struct App {
     /// The university's desk, if there is one.
     pub(crate) desk: Option<Arc<Desk>>,
-    notary: Arc<Notary>,
-    batcher: Batcher,
-    uploads: Semaphore,
+    /// What is signed, sent and kept.
+    pub(crate) records: Arc<Records>,
+    pub(crate) batcher: Batcher,
+    /// The queue, if there is an archive.
+    pub(crate) queue: Option<Arc<Queue>>,
+    /// How long a record is waited for.
+    pub(crate) final_timeout: Duration,
+    /// Requests with idempotency keys.
+    under_way: UnderWay,
+    pub(crate) uploads: Arc<Semaphore>,
     /// Kibibytes of JSON bodies that may be in memory at once.
     json_room: Semaphore,
     batch_window: Duration,
@@ -45,19 +56,28 @@ pub(crate) struct App {
 
 pub(crate) type Answer = Result<Response, GatewayProblem>;
 
+/// What a gateway's routes are made of.
+pub(crate) struct Parts {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) batcher: Batcher,
+    pub(crate) queue: Option<Arc<Queue>>,
+    pub(crate) desk: Option<Arc<Desk>>,
+    pub(crate) batch_window: Duration,
+    pub(crate) final_timeout: Duration,
+}
+
 /// All routes of a gateway.
-pub fn router(
-    guard: Arc<Guard>,
-    notary: Arc<Notary>,
-    batcher: Batcher,
-    batch_window: Duration,
-    desk: Option<Arc<Desk>>,
-) -> Router {
+pub(crate) fn router(parts: Parts) -> Router {
+    let Parts { guard, records, batcher, queue, desk, batch_window, final_timeout } = parts;
     let app = Arc::new(App {
         desk,
-        notary,
+        records,
         batcher,
-        uploads: Semaphore::new(UPLOADS_MAX),
+        queue,
+        final_timeout,
+        under_way: UnderWay::default(),
+        uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
         json_room: Semaphore::new(JSON_KIB_IN_FLIGHT_MAX),
         batch_window,
     });
@@ -66,6 +86,7 @@ pub fn router(
         .route("/v1/hashes", post(hashes_route))
         .route("/v1/receipts", post(receipts))
         .route("/v1/status", get(status))
+        .merge(kept::router())
         .merge(diplomas::routes::router())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&guard), require_token))
         .with_state(app);
@@ -85,15 +106,17 @@ pub fn router(
 }
 
 /// The query of the notarising routes.
-struct Options {
-    algorithm: DigestAlgorithm,
-    form: Form,
+pub(crate) struct Options {
+    pub(crate) algorithm: DigestAlgorithm,
+    pub(crate) form: Form,
+    /// Queued, and answered at once.
+    pub(crate) queued: bool,
 }
 
 impl Options {
     fn of(request: &Request) -> Result<Self, GatewayProblem> {
         let refuse = |detail: String| GatewayProblem::from(Problem::new(&http::QUERY, detail));
-        let (mut algorithm, mut form) = (None, None);
+        let (mut algorithm, mut form, mut queued) = (None, None, None);
         for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let doubled = match pair.split_once('=').unwrap_or((pair, "")) {
                 ("alg", name) => {
@@ -106,43 +129,117 @@ impl Options {
                 ("public", "1") => form.replace(Form::Digest).is_some(),
                 ("public", "0") => form.replace(Form::Commitment).is_some(),
                 ("public", _) => return Err(refuse("public is 1 or 0".into())),
-                _ => return Err(refuse("the query takes alg and public, nothing else".into())),
+                ("async", "1") => queued.replace(true).is_some(),
+                ("async", "0") => queued.replace(false).is_some(),
+                ("async", _) => return Err(refuse("async is 1 or 0".into())),
+                _ => return Err(refuse("the query takes alg, public and async, nothing else".into())),
             };
             if doubled {
                 return Err(refuse("a parameter is given twice".into()));
             }
         }
-        Ok(Self { algorithm: algorithm.unwrap_or(DigestAlgorithm::Sha2_256), form: form.unwrap_or(Form::Commitment) })
+        Ok(Self {
+            algorithm: algorithm.unwrap_or(DigestAlgorithm::Sha2_256),
+            form: form.unwrap_or(Form::Commitment),
+            queued: queued.unwrap_or(false),
+        })
+    }
+}
+
+/// How a request that notarises begins: before its body is read.
+struct Begun {
+    options: Options,
+    target: String,
+    turn: Option<Turn>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Begun {
+    fn of(app: &App, caller: &Caller, request: &Request) -> Result<Self, GatewayProblem> {
+        caller.require(Scope::Notarise)?;
+        let options = Options::of(request)?;
+        if options.queued {
+            kept::store(app)?.check_room().map_err(|error| GatewayProblem::of_store(&error))?;
+        }
+        let turn = match idempotency::key_of(request.headers())? {
+            Some(key) => Some(app.under_way.begin(kept::store(app)?, caller, &key)?),
+            None => None,
+        };
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+        let place = Arc::clone(&app.uploads).try_acquire_owned().map_err(|_| busy())?;
+        Ok(Self { options, target, turn, _place: place })
+    }
+
+    /// Notarises or queues what the body brought.
+    async fn finish(
+        self,
+        app: &Arc<App>,
+        caller: Caller,
+        digests: Vec<DocumentDigest>,
+        bytes: Option<u64>,
+        name: Option<&str>,
+    ) -> Answer {
+        let repeatable = match &self.turn {
+            None => None,
+            Some(turn) => {
+                let fingerprint = idempotency::fingerprint(&self.target, &digests);
+                if let Some(earlier) = turn.earlier(kept::store(app)?, &fingerprint)? {
+                    return kept::again(app, earlier, name).await;
+                }
+                Some((turn.place(), fingerprint))
+            }
+        };
+        let count = digests.len();
+        let asked = match app.records.store() {
+            None => None,
+            Some(_) => {
+                let id = SubmissionId::fresh().map_err(|error| GatewayProblem::of_store(&error))?;
+                Some(Asked { id, caller: caller.label.clone(), repeatable })
+            }
+        };
+        if let (true, Some(queue), Some(asked)) = (self.options.queued, &app.queue, &asked) {
+            let submission = queue.enqueue(digests, self.options.form, asked.clone()).await?;
+            tracing::info!(caller = %caller.label, document = %submission.id, documents = count, bytes, "queued");
+            return Ok(kept::accepted(&submission));
+        }
+        let notarise = {
+            let app = Arc::clone(app);
+            async move { app.batcher.notarise(digests, self.options.form, asked).await.map(|done| (self, done)) }
+        };
+        // What is kept is brought to its end, and its key stays in use until then, also when the caller goes away.
+        let (_begun, notarised) = match app.records.store() {
+            Some(_) => tokio::spawn(notarise).await.unwrap_or_else(|_| Err(stopping()))?,
+            None => notarise.await?,
+        };
+        let record = notarised.record();
+        tracing::info!(caller = %caller.label, %record, documents = count, bytes, "documents notarised");
+        let id = notarised.id();
+        let response = match name {
+            Some(name) => answer::one(record, notarised.receipt(0), Some(name).filter(|name| !name.is_empty())),
+            None => answer::many(record, notarised.count(), move |place| notarised.receipt(place)),
+        };
+        Ok(match id {
+            Some(id) => kept::named(response, id),
+            None => response,
+        })
     }
 }
 
 async fn documents(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
-    caller.require(Scope::Notarise)?;
-    let options = Options::of(&request)?;
-    let _place = app.uploads.try_acquire().map_err(|_| busy())?;
-    let upload = upload::digest_request(request, options.algorithm).await?;
-    let (count, bytes) = (upload.digests.len(), upload.bytes);
-    let notarised = app.batcher.notarise(upload.digests, options.form).await?;
-    let record = notarised.record();
-    tracing::info!(caller = %caller.label, %record, documents = count, bytes, "documents notarised");
-    Ok(match count {
-        1 => answer::one(record, notarised.receipt(0), upload.receipt_name.as_deref()),
-        _ => answer::many(record, notarised.count(), move |place| notarised.receipt(place)),
-    })
+    let begun = Begun::of(&app, &caller, &request)?;
+    let upload = upload::digest_request(request, begun.options.algorithm).await?;
+    // One document is answered with its receipt's file, several with an array.
+    let name = (upload.digests.len() == 1).then(|| upload.receipt_name.unwrap_or_default());
+    begun.finish(&app, caller, upload.digests, Some(upload.bytes), name.as_deref()).await
 }
 
 async fn hashes_route(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
-    caller.require(Scope::Notarise)?;
-    let options = Options::of(&request)?;
-    let _place = app.uploads.try_acquire().map_err(|_| busy())?;
+    let begun = Begun::of(&app, &caller, &request)?;
     let digests = {
         let body = read_json(&app, request, HASHES_BYTES_MAX).await?;
-        hashes::parse(&body, options.algorithm)?
+        hashes::parse(&body, begun.options.algorithm)?
     };
-    let notarised = app.batcher.notarise(digests, options.form).await?;
-    let record = notarised.record();
-    tracing::info!(caller = %caller.label, %record, hashes = notarised.count(), "hashes notarised");
-    Ok(answer::many(record, notarised.count(), move |place| notarised.receipt(place)))
+    begun.finish(&app, caller, digests, None, None).await
 }
 
 /// The problem of an unknown outcome, as it was answered, or its member `pending` alone.
@@ -169,7 +266,8 @@ async fn receipts(State(app): State<Arc<App>>, Extension(caller): Extension<Call
     if pending.openings.is_empty() || pending.openings.len() > HASHES_MAX {
         return Err(GatewayProblem::new(&JSON, format!("expected 1 to {HASHES_MAX} openings")));
     }
-    let cut = app.notary.resume(&pending, RESUME_TIMEOUT).await.map_err(|error| not_resumed(&error, &pending))?;
+    let cut =
+        app.records.notary().resume(&pending, RESUME_TIMEOUT).await.map_err(|error| not_resumed(&error, &pending))?;
     let Pending { record, openings, .. } = pending;
     tracing::info!(caller = %caller.label, %record, documents = openings.len(), "receipts of an earlier record handed over");
     let count = openings.len() as u64;
@@ -205,13 +303,15 @@ struct StatusAnswer {
     reason: Option<&'static str>,
     nodes: usize,
     batch_window_ms: u64,
+    /// Documents in the queue; none without an archive.
+    queued: Option<u64>,
     hashes_max: usize,
     files_max: usize,
     algorithms: Vec<&'static str>,
 }
 
 async fn status(State(app): State<Arc<App>>) -> Response {
-    let notary = &app.notary;
+    let notary = app.records.notary();
     let reason = match timeout(STATUS_TIMEOUT, notary.nodes().network()).await {
         Ok(Ok(network)) if network.genesis == notary.trust().network() => None,
         Ok(Ok(_)) => Some("the node is of another network than the trust file"),
@@ -227,6 +327,7 @@ async fn status(State(app): State<Arc<App>>) -> Response {
         reason,
         nodes: notary.nodes().nodes().len(),
         batch_window_ms: u64::try_from(app.batch_window.as_millis()).unwrap_or(u64::MAX),
+        queued: app.records.store().map(|store| store.waiting()),
         hashes_max: HASHES_MAX,
         files_max: FILES_MAX,
         algorithms: DigestAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect(),
@@ -259,6 +360,10 @@ pub(crate) async fn read_body(app: &App, request: Request, bytes_max: usize) -> 
     let kib = u32::try_from(bytes.min(bytes_max).div_ceil(1024)).unwrap_or(u32::MAX);
     let _room = app.json_room.try_acquire_many(kib).map_err(|_| busy())?;
     upload::read_whole(request.into_body(), bytes_max).await
+}
+
+fn stopping() -> GatewayProblem {
+    GatewayProblem::new(&STOPPING, "the gateway is about to end")
 }
 
 fn busy() -> GatewayProblem {

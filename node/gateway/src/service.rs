@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use testamur_api::server::{BindError, Server, ServerLimits};
 use testamur_client::author::Author;
@@ -16,7 +17,10 @@ use crate::config::{ConfigError, GatewayConfig};
 use crate::diplomas::Desk;
 use crate::guard::Guard;
 use crate::limits::{BODY_IDLE_TIMEOUT, CONNECTION_LIFETIME, CONNECTIONS_MAX, REQUESTS_MAX, SHUTDOWN_TIMEOUT};
+use crate::queue::Queue;
+use crate::records::Records;
 use crate::routes;
+use crate::store::StoreError;
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,9 @@ pub enum GatewayError {
     /// Author and trust file.
     #[error("{0}")]
     Notary(#[from] NotaryError),
+    /// The archive of receipts.
+    #[error("{0}")]
+    Store(#[from] StoreError),
     /// The address to listen on.
     #[error("{0}")]
     Bind(#[from] BindError),
@@ -50,6 +57,9 @@ pub struct Gateway {
     batcher_ended: tokio::task::JoinHandle<()>,
     author: Did,
     desk: Option<Arc<Desk>>,
+    records: Arc<Records>,
+    queue: Option<Arc<Queue>>,
+    batch_window: Duration,
 }
 
 impl Gateway {
@@ -76,10 +86,26 @@ impl Gateway {
         };
         let server = Server::bind(config.listen, limits, config.tls).await?;
         let guard = Arc::new(Guard::new(server.local_address(), &config.allowed_hosts, config.tokens));
-        let (batcher, batcher_ended) = Batcher::start(Arc::clone(&notary), config.batch_window);
+        let store = config.store.map(Arc::new);
+        let records = Arc::new(Records::new(notary, store.clone(), false));
+        let (batcher, batcher_ended) = Batcher::start(Arc::clone(&records), config.batch_window);
         let desk = config.desk.map(Arc::new);
-        let router = routes::router(guard, notary, batcher, config.batch_window, desk.clone());
-        Ok(Self { server, router, batcher_ended, author: did, desk })
+        let queue =
+            store.map(|store| Arc::new(Queue::new(Arc::clone(&records), store).at_most(config.queue_documents_max)));
+        let router = routes::router(routes::Parts {
+            guard,
+            records: Arc::clone(&records),
+            batcher,
+            queue: queue.clone(),
+            desk: desk.clone(),
+            batch_window: config.batch_window,
+            final_timeout: config.final_timeout,
+        });
+        let going_on = records.resume()?;
+        if going_on > 0 {
+            tracing::info!(records = going_on, "records that were on their way are gone on with");
+        }
+        Ok(Self { server, router, batcher_ended, author: did, desk, records, queue, batch_window: config.batch_window })
     }
 
     /// Where it listens: the port that was chosen, if 0 was asked for.
@@ -94,7 +120,8 @@ impl Gateway {
 
     /// Serves until `stop` completes, then lets running requests end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { server, router, batcher_ended, desk, .. } = self;
+        let Self { server, router, batcher_ended, desk, records, queue, batch_window, .. } = self;
+        let sending = queue.map(|queue| tokio::spawn(queue.run(batch_window)));
         if let Some(desk) = desk {
             // What was broken off goes on beside the first requests: the desk does one thing at a time.
             tokio::spawn(desk.resume());
@@ -104,5 +131,11 @@ impl Gateway {
         if batcher_ended.await.is_err() {
             tracing::error!("the batching task ended early");
         }
+        // What these were at is on disk, and gone on with at the next start.
+        if let Some(sending) = sending {
+            sending.abort();
+            let _ = sending.await;
+        }
+        records.stop().await;
     }
 }

@@ -109,7 +109,7 @@ async fn malformed_requests_are_refused_as_a_whole() {
         (documents("?alg=md5").body("x"), 400, "request.query", "alg is one of sha2-256, sha2-384"),
         (documents("?public=yes").body("x"), 400, "request.query", "public is 1 or 0"),
         (documents("?public=1&public=1").body("x"), 400, "request.query", "a parameter is given twice"),
-        (documents("?pubic=1").body("x"), 400, "request.query", "takes alg and public, nothing else"),
+        (documents("?pubic=1").body("x"), 400, "request.query", "takes alg, public and async, nothing else"),
         // Forms.
         (form(Form::new()), 400, "gateway.multipart", ""),
         (form(Form::new().part("document", part())), 400, "gateway.multipart", "only fields named `file` are taken"),

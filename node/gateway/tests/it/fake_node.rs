@@ -98,6 +98,8 @@ pub(crate) enum Mood {
     Refuses,
     /// Takes no records: there is no quorum.
     NotReady,
+    /// Answers nothing at all, as behind a cut line.
+    Away,
     /// Takes records, answers nothing, and makes nothing final.
     Hangs,
     /// Takes a record, makes it final, and closes the connection without an answer.
@@ -240,7 +242,10 @@ impl FakeNode {
             let queued = std::mem::take(&mut *self.state.queued.lock().unwrap());
             let mut ledger = self.state.ledger.lock().unwrap();
             for record in queued {
-                ledger.commit(record);
+                // Who asks again sends the same record again.
+                if !ledger.receipts.contains_key(&record.id()) {
+                    ledger.commit(record);
+                }
             }
         }
     }
@@ -285,7 +290,7 @@ async fn submit(State(state): State<NodeState>, body: axum::body::Bytes) -> Resp
             let detail = "2 validators are in reach, 3 are needed for a quorum";
             return problem(StatusCode::SERVICE_UNAVAILABLE, "node.not-ready", detail);
         }
-        Mood::Hangs => return std::future::pending().await,
+        Mood::Hangs | Mood::Away => return std::future::pending().await,
         Mood::Well | Mood::LosesAnswers | Mood::Lies => {}
     }
     {
@@ -308,6 +313,9 @@ async fn submit(State(state): State<NodeState>, body: axum::body::Bytes) -> Resp
 
 async fn receipt(State(state): State<NodeState>, Path(id): Path<RecordId>) -> Response {
     let mood = *state.mood.lock().unwrap();
+    if mood == Mood::Away {
+        return std::future::pending().await;
+    }
     if mood == Mood::Hangs {
         return problem(StatusCode::NOT_FOUND, "request.not-found", "no final record has this id");
     }
@@ -323,6 +331,9 @@ async fn receipt(State(state): State<NodeState>, Path(id): Path<RecordId>) -> Re
 }
 
 async fn network(State(state): State<NodeState>) -> Response {
+    if *state.mood.lock().unwrap() == Mood::Away {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "node.not-ready", "cut off");
+    }
     let ledger = state.ledger.lock().unwrap();
     let genesis = &ledger.network.genesis;
     Json(json!({"v": 1, "genesis": genesis.hash(), "origin": genesis.origin().as_str()})).into_response()

@@ -3,6 +3,7 @@
 mod bad_input;
 mod diplomas;
 mod fake_node;
+mod kept;
 mod log;
 mod nodes;
 mod notarise;

@@ -28,6 +28,7 @@ pub(crate) struct World {
     http: reqwest::Client,
     stop: oneshot::Sender<()>,
     served: tokio::task::JoinHandle<()>,
+    tokens: Tokens,
 }
 
 /// An answer, read whole.
@@ -70,12 +71,24 @@ impl World {
         let token = Token::generate().unwrap();
         let mut tokens = Tokens::new();
         tokens.add("office".parse().unwrap(), &token, UnixTime(0)).unwrap();
-        let urls = running.iter().map(FakeNode::url).collect();
+        Self::start(ledger, running, trust, token.as_str().to_owned(), tokens, change).await
+    }
+
+    /// A gateway in front of nodes that run.
+    async fn start(
+        ledger: Arc<Mutex<Ledger>>,
+        nodes: Vec<FakeNode>,
+        trust: TrustFile,
+        token: String,
+        tokens: Tokens,
+        change: impl FnOnce(&mut GatewayConfig),
+    ) -> Self {
+        let urls = nodes.iter().map(FakeNode::url).collect();
         let mut config = GatewayConfig::new(
             "127.0.0.1:0".parse().unwrap(),
             urls,
             SigningKey::ed25519(&[77; 32]),
-            tokens,
+            tokens.clone(),
             trust.clone(),
         );
         config.allowed_hosts = vec!["gateway.example".into()];
@@ -88,7 +101,15 @@ impl World {
             let _ = stopped.await;
         }));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { ledger, nodes: running, trust, address, token: token.as_str().to_owned(), http, stop, served }
+        Self { ledger, nodes, trust, address, token, http, stop, served, tokens }
+    }
+
+    /// Ends the gateway and starts another one in front of the same nodes.
+    pub(crate) async fn restart(self, change: impl FnOnce(&mut GatewayConfig)) -> Self {
+        let Self { ledger, nodes, trust, token, tokens, stop, served, .. } = self;
+        stop.send(()).unwrap();
+        served.await.unwrap();
+        Self::start(ledger, nodes, trust, token, tokens, change).await
     }
 
     /// Tells the gateway to stop and waits until it has.
@@ -109,6 +130,11 @@ impl World {
     /// A POST with the token.
     pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.bare("POST", path).bearer_auth(&self.token)
+    }
+
+    /// A GET with the token.
+    pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.bare("GET", path).bearer_auth(&self.token)
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {

@@ -25,7 +25,7 @@
 
 mod change;
 mod entries;
-mod seal;
+pub mod seal;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};

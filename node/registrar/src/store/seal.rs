@@ -1,4 +1,4 @@
-//! What hides the archive: names of values are keyed hashes, values are sealed.
+//! What hides an archive: names of values are keyed hashes, values are sealed. The gateway's archive of receipts is hidden the same way.
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -28,21 +28,27 @@ impl core::fmt::Debug for ArchiveKey {
 }
 
 /// The two keys made of it: one names, one seals. Neither says anything of the other.
-pub(super) struct Keys {
+pub struct Keys {
     naming: Zeroizing<[u8; 32]>,
     cipher: XChaCha20Poly1305,
 }
 
+impl core::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
 impl Keys {
-    /// For the archive of one issuer: the same secret in another home opens nothing.
-    pub(super) fn new(key: &ArchiveKey, issuer: &str) -> Self {
-        let naming = hmac(&key.0, &[b"testamur/archive/names/v1\n", issuer.as_bytes()]);
-        let sealing = hmac(&key.0, &[b"testamur/archive/seal/v1\n", issuer.as_bytes()]);
+    /// For the archive of one owner, an issuer's DID or what cannot be taken for one: the same secret elsewhere opens nothing.
+    pub fn new(key: &ArchiveKey, owner: &str) -> Self {
+        let naming = hmac(&key.0, &[b"testamur/archive/names/v1\n", owner.as_bytes()]);
+        let sealing = hmac(&key.0, &[b"testamur/archive/seal/v1\n", owner.as_bytes()]);
         Self { naming, cipher: XChaCha20Poly1305::new_from_slice(&*sealing).expect("the key has 32 bytes") }
     }
 
     /// The name of something, by its kind and its parts: whoever lacks the key can neither read nor guess it.
-    pub(super) fn name(&self, kind: &str, parts: &[&str]) -> [u8; 32] {
+    pub fn name(&self, kind: &str, parts: &[&str]) -> [u8; 32] {
         let mut input = Vec::new();
         for part in core::iter::once(&kind).chain(parts) {
             input.extend((part.len() as u64).to_be_bytes());
@@ -51,8 +57,8 @@ impl Keys {
         *hmac(&self.naming, &[&input])
     }
 
-    /// Seals a value for its place: moved elsewhere it does not open.
-    pub(super) fn seal(&self, place: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    /// Seals a value for its place: moved elsewhere it does not open. [`StoreError::Random`] without random bytes.
+    pub fn seal(&self, place: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| StoreError::Random)?;
         let payload = Payload { msg: value, aad: place };
@@ -60,8 +66,8 @@ impl Keys {
         Ok([&nonce[..], &sealed].concat())
     }
 
-    /// Opens a value of a place.
-    pub(super) fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    /// Opens a value of a place. [`StoreError::Damaged`] when it was sealed for another, by another key, or was changed.
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(StoreError::Damaged)?;
         let payload = Payload { msg: sealed, aad: place };
         self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| StoreError::Damaged)
@@ -69,7 +75,7 @@ impl Keys {
 }
 
 /// HMAC-SHA-256 (RFC 2104) with a key of 32 bytes.
-fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+pub fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     let pad = |byte: u8| {
         let mut block = Zeroizing::new([byte; 64]);
         block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
