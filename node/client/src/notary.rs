@@ -58,6 +58,14 @@ pub struct Pending {
     pub openings: Vec<Opening>,
 }
 
+impl Pending {
+    /// What is needed for one document alone; none when the place is out of range.
+    pub fn of(&self, place: usize) -> Option<Self> {
+        let opening = self.openings.get(place)?.clone();
+        Some(Self { record: self.record, expires: self.expires, openings: vec![opening] })
+    }
+}
+
 /// Notarises documents as one author.
 #[derive(Debug)]
 pub struct Notary {

@@ -34,11 +34,15 @@ pub fn parse(body: &[u8], default: DigestAlgorithm) -> Result<Vec<DocumentDigest
         let detail = format!("{} hashes; one request takes {HASHES_MAX}; nothing was notarised", items.len());
         return Err(GatewayProblem::new(&TOO_MANY_HASHES, detail));
     }
-    items.into_iter().enumerate().map(|(index, item)| digest(index, item, default)).collect()
+    let refuse =
+        |index, reason| GatewayProblem::new(&HASH, format!("element {index}: {reason}; nothing was notarised"));
+    let digests = items.into_iter().enumerate();
+    digests.map(|(index, item)| digest(item, default).map_err(|reason| refuse(index, reason))).collect()
 }
 
-fn digest(index: usize, item: serde_json::Value, default: DigestAlgorithm) -> Result<DocumentDigest, GatewayProblem> {
-    let refuse = |reason: &str| GatewayProblem::new(&HASH, format!("element {index}: {reason}; nothing was notarised"));
+/// One digest, or what is wrong with it.
+pub(crate) fn digest(item: serde_json::Value, default: DigestAlgorithm) -> Result<DocumentDigest, String> {
+    let refuse = |reason: &str| reason.to_owned();
     let item = serde_json::from_value(item).map_err(|_| {
         let names: Vec<_> = DigestAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
         refuse(&format!("expected a string, or an object of alg (one of {}) and digest", names.join(", ")))

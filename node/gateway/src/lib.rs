@@ -25,6 +25,7 @@ pub mod hashes;
 pub mod idempotency;
 pub mod kept;
 pub mod limits;
+mod ndjson;
 mod openapi;
 pub mod problem;
 pub mod queue;

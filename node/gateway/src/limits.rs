@@ -89,3 +89,13 @@ pub const EXPIRY_MARGIN_S: u64 = 600;
 pub const FIND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of an idempotency key: a UUID has 36.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Bytes of a line of a stream of hashes: a SHA-512 digest in hexadecimal and its algorithm are 180.
+pub const NDJSON_LINE_BYTES_MAX: usize = 1_024;
+/// Lines of a stream that go under one record: 500 KB of openings, and their receipts come some 8 MB at a time.
+pub const NDJSON_CHUNK: usize = 1_000;
+/// After this pause those lines go on their way that have come: a caller that waits for its receipt gets it.
+pub const NDJSON_CHUNK_PAUSE: Duration = Duration::from_millis(20);
+/// Records of one stream on their way at once: enough to hide the time to finality, and few enough for 256 streams.
+pub const NDJSON_CHUNKS_IN_FLIGHT: usize = 4;
+/// Lines of an answer that wait for their caller: 8 KB each.
+pub const NDJSON_ANSWERS_WAITING: usize = 64;

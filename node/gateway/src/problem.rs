@@ -137,6 +137,19 @@ impl GatewayProblem {
         self
     }
 
+    /// As a member of a line of JSON.
+    pub(crate) fn as_member(&self) -> serde_json::Value {
+        let status = self.status().as_u16();
+        let mut member = serde_json::json!({ "code": self.code(), "status": status, "detail": self.detail() });
+        if let Some(document) = self.document {
+            member["document"] = serde_json::json!(document);
+        }
+        if let Some(pending) = &self.pending {
+            member["pending"] = serde_json::json!(pending);
+        }
+        member
+    }
+
     /// What the caller must keep, if anything.
     pub fn pending(&self) -> Option<&Pending> {
         self.pending.as_ref()

@@ -28,12 +28,12 @@ use crate::limits::{
     FILES_MAX, HASHES_BYTES_MAX, HASHES_MAX, JSON_KIB_IN_FLIGHT_MAX, PENDING_BYTES_MAX, RESUME_TIMEOUT, STATUS_TIMEOUT,
     UPLOADS_MAX,
 };
-use crate::problem::{BUSY, GatewayProblem, JSON, RECORD_EXPIRED, STOPPING};
+use crate::problem::{BUSY, GatewayProblem, JSON, KEY_MALFORMED, RECORD_EXPIRED, STOPPING};
 use crate::queue::Queue;
 use crate::records::{Asked, Records};
 use crate::store::SubmissionId;
 use crate::tokens::Scope;
-use crate::{answer, diplomas, hashes, idempotency, kept, openapi, upload};
+use crate::{answer, diplomas, hashes, idempotency, kept, ndjson, openapi, upload};
 
 /// What the routes work with.
 pub(crate) struct App {
@@ -106,6 +106,7 @@ pub(crate) fn router(parts: Parts) -> Router {
 }
 
 /// The query of the notarising routes.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) algorithm: DigestAlgorithm,
     pub(crate) form: Form,
@@ -151,7 +152,7 @@ struct Begun {
     options: Options,
     target: String,
     turn: Option<Turn>,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 impl Begun {
@@ -167,7 +168,7 @@ impl Begun {
         };
         let target = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
         let place = Arc::clone(&app.uploads).try_acquire_owned().map_err(|_| busy())?;
-        Ok(Self { options, target, turn, _place: place })
+        Ok(Self { options, target, turn, place })
     }
 
     /// Notarises or queues what the body brought.
@@ -235,6 +236,14 @@ async fn documents(State(app): State<Arc<App>>, Extension(caller): Extension<Cal
 
 async fn hashes_route(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
     let begun = Begun::of(&app, &caller, &request)?;
+    if upload::content_type(request.headers()) == ndjson::NDJSON {
+        if begun.turn.is_some() {
+            let detail = "a stream takes no Idempotency-Key: each of its records has its id; nothing was notarised";
+            return Err(GatewayProblem::new(&KEY_MALFORMED, detail));
+        }
+        let Begun { options, place, .. } = begun;
+        return Ok(ndjson::answer(app, caller, options, request.into_body(), place));
+    }
     let digests = {
         let body = read_json(&app, request, HASHES_BYTES_MAX).await?;
         hashes::parse(&body, begun.options.algorithm)?

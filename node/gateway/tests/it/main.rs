@@ -7,4 +7,5 @@ mod kept;
 mod log;
 mod nodes;
 mod notarise;
+mod streams;
 mod world;
