@@ -75,3 +75,11 @@ pub const FILES_WINDOW: usize = 65_536;
 pub const CHANGING_TRIES_MAX: usize = 2;
 /// Directories within one another: each is open memory, and paths end at 4,096 bytes anyway.
 pub const FOLDER_DEPTH_MAX: usize = 1_024;
+/// Bytes of a line of a list: a digest, and a name of 4,096 bytes that is written with escapes.
+pub const LINE_BYTES_MAX: usize = 32 * 1024;
+/// Bytes read at a time from a list: ten chunks of lines.
+pub const LIST_READ_BYTES: usize = 1024 * 1024;
+/// Chunks of lines in memory for each thread, read or not: 100 KB each, 32 MB where every line is the longest.
+pub const LIST_WINDOW_A_THREAD: usize = 8;
+/// Faults of a list that are told: who has made more than these has made one mistake many times.
+pub const ROW_FAULTS_MAX: usize = 20;

@@ -110,7 +110,7 @@ pub enum BulkError {
     #[error("the record is not over this container's documents")]
     OtherRecord,
     /// Lines of a list that cannot be read; nothing is notarised.
-    #[error("{}", .0.first().map_or_else(String::new, ToString::to_string))]
+    #[error("{} of its lines cannot be read, the first one in {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
     Rows(Vec<RowFault>),
 }
 
@@ -123,7 +123,7 @@ pub struct RowFault {
     /// Byte of the line, from 1, at which the fault begins.
     pub column: usize,
     /// What is wrong there.
-    pub reason: &'static str,
+    pub reason: String,
 }
 
 impl BulkError {

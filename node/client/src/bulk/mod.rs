@@ -1,10 +1,10 @@
 //! Folders and lists of millions under one record, and their receipts in one file.
 //!
-//! **A life.** Documents are hashed  or their hashes read , in one order; every 1,024 of them make a
+//! **A life.** Documents are hashed ([`folder`]) or their hashes read , in one order; every 1,024 of them make a
 //! [`chunk`]: digests, names, one secret from which each document's salt comes, and the root of their subtree. Chunks go
 //! to a [`writer::Writer`], one after the other, checksummed. The roots of all chunks make the batch's root; *one* record
 //! is signed over it, written down, and only then sent; its receipt, verified, is added once. The file is a
-//! [`container::Container`]: it gives any single receipt, and from it one sees what changed since.
+//! [`container::Container`]: it gives any single receipt, and [`compare`] says what changed in a folder since.
 //!
 //! **Promises.** What a record was signed over is on disk before the record is sent (INV-BULK-1). A run that was killed
 //! goes on where it was, and never signs a second record while the first may still enter the ledger (INV-BULK-2).
@@ -27,7 +27,13 @@
 //! ```
 
 pub mod chunk;
+pub mod compare;
 pub mod container;
 pub mod error;
+pub mod folder;
 pub mod format;
+mod pool;
+pub mod walk;
 pub mod writer;
+
+pub use pool::threads;

@@ -263,6 +263,12 @@ impl Writer {
         self.begin()
     }
 
+    /// Gives the run up and removes its file: nothing was signed, so nothing is lost.
+    pub fn discard(self) -> Result<(), BulkError> {
+        let (Stage::Collecting | Stage::Sealed) = self.stage else { return Err(BulkError::Stage(self.stage.name())) };
+        std::fs::remove_file(&self.partial).map_err(BulkError::io("removing", &self.partial))
+    }
+
     /// Takes out the last chunk if it is not full: a run that was ended early left it, and more documents follow.
     pub fn reopen_last(&mut self) -> Result<(), BulkError> {
         let Stage::Collecting = self.stage else { return Err(BulkError::Stage(self.stage.name())) };

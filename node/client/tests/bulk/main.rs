@@ -5,6 +5,7 @@ mod world;
 
 mod containers;
 mod faults;
+mod folders;
 
 use std::path::Path;
 
