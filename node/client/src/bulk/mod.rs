@@ -1,6 +1,6 @@
 //! Folders and lists of millions under one record, and their receipts in one file.
 //!
-//! **A life.** Documents are hashed ([`folder`]) or their hashes read , in one order; every 1,024 of them make a
+//! **A life.** Documents are hashed ([`folder`]) or their hashes read ([`list`]), in one order; every 1,024 of them make a
 //! [`chunk`]: digests, names, one secret from which each document's salt comes, and the root of their subtree. Chunks go
 //! to a [`writer::Writer`], one after the other, checksummed. The roots of all chunks make the batch's root; *one* record
 //! is signed over it, written down, and only then sent; its receipt, verified, is added once. The file is a
@@ -32,6 +32,7 @@ pub mod container;
 pub mod error;
 pub mod folder;
 pub mod format;
+pub mod list;
 mod pool;
 pub mod walk;
 pub mod writer;

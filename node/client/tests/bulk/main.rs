@@ -6,6 +6,7 @@ mod world;
 mod containers;
 mod faults;
 mod folders;
+mod lists;
 
 use std::path::Path;
 
