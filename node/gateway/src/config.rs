@@ -1,6 +1,7 @@
 //! What a gateway is started with.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::diplomas::Desk;
 use crate::limits::{BATCH_WINDOW_DEFAULT, BATCH_WINDOW_MAX, HOSTS_MAX, QUEUE_DOCUMENTS_MAX};
 use crate::store::Store;
 use crate::tokens::Tokens;
+use crate::webhook::Webhook;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,9 @@ pub enum ConfigError {
     /// No token at all.
     #[error("the gateway has no token: nobody could call it; make one first")]
     NoToken,
+    /// A webhook, and nothing that could be told.
+    #[error("a webhook needs the archive of receipts: give the gateway one")]
+    Webhook,
     /// Too long a window.
     #[error("the batch window is at most {} s", BATCH_WINDOW_MAX.as_secs())]
     Window,
@@ -49,6 +54,9 @@ pub struct GatewayConfig {
     pub author: SigningKey,
     /// Who may call.
     pub tokens: Tokens,
+    /// The file that the tokens are from: what is changed in it holds within seconds, without a restart. When each token was used last
+    /// is noted beside it, under its name and `.used`.
+    pub tokens_file: Option<PathBuf>,
     /// The network, and what its receipts are verified with.
     pub trust: Arc<TrustFile>,
     /// How long a request waits for others to share its record.
@@ -57,6 +65,8 @@ pub struct GatewayConfig {
     pub final_timeout: Duration,
     /// The archive of receipts. Without one nothing is kept between requests: no queue, no ids, no idempotency keys.
     pub store: Option<Store>,
+    /// Who is told of what settles without anybody waiting: needs the archive.
+    pub webhook: Option<Webhook>,
     /// Documents that the queue takes at most.
     pub queue_documents_max: u64,
     /// The university's desk, if diplomas are issued here.
@@ -74,10 +84,12 @@ impl GatewayConfig {
             node_roots_pem: Vec::new(),
             author,
             tokens,
+            tokens_file: None,
             trust: Arc::new(trust),
             batch_window: BATCH_WINDOW_DEFAULT,
             final_timeout: FINAL_TIMEOUT,
             store: None,
+            webhook: None,
             queue_documents_max: QUEUE_DOCUMENTS_MAX,
             desk: None,
         }
@@ -86,6 +98,9 @@ impl GatewayConfig {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.tokens.entries().is_empty() {
             return Err(ConfigError::NoToken);
+        }
+        if self.webhook.is_some() && self.store.is_none() {
+            return Err(ConfigError::Webhook);
         }
         if self.batch_window > BATCH_WINDOW_MAX {
             return Err(ConfigError::Window);

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -13,12 +15,18 @@ use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use testamur_api::hosts::{Foreign, Hosts};
+use testamur_client::author::now;
 use testamur_primitives::record::Reference;
+use testamur_primitives::units::UnixTime;
 use testamur_registrar::staff::PersonName;
+use tokio::time::sleep;
 
-use crate::limits::AUTHORIZATION_CHARS_MAX;
-use crate::problem::{CROSS_SITE, FOREIGN_HOST, GatewayProblem, TOKEN_MISSING, TOKEN_PERSON, TOKEN_SCOPE, TOKEN_WRONG};
-use crate::tokens::{Scope, Tokens};
+use crate::limits::{AUTHORIZATION_CHARS_MAX, TOKENS_LOOK_PAUSE};
+use crate::problem::{
+    CROSS_SITE, FOREIGN_HOST, GatewayProblem, TOKEN_EXPIRED, TOKEN_MISSING, TOKEN_PERSON, TOKEN_REVOKED, TOKEN_SCOPE,
+    TOKEN_WRONG,
+};
+use crate::tokens::{LastUsed, Scope, Tokens, Void, load_last_used, save_last_used};
 
 /// Whose token a request came with, and what it is good for.
 #[derive(Debug, Clone)]
@@ -61,13 +69,25 @@ impl Caller {
 #[derive(Debug)]
 pub struct Guard {
     hosts: Hosts,
-    tokens: Tokens,
+    tokens: RwLock<Tokens>,
+    last_used: Mutex<LastUsed>,
+}
+
+/// What tells a file that was changed.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp(u64, u64, i64, i64);
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let data = std::fs::metadata(path).ok()?;
+        Some(Self(data.ino(), data.len(), data.mtime(), data.mtime_nsec()))
+    }
 }
 
 impl Guard {
     /// Allows the given hosts, those that follow from the address, and the tokens.
     pub fn new(listen: SocketAddr, allowed_hosts: &[String], tokens: Tokens) -> Self {
-        Self { hosts: Hosts::new(listen, allowed_hosts), tokens }
+        Self { hosts: Hosts::new(listen, allowed_hosts), tokens: RwLock::new(tokens), last_used: Mutex::default() }
     }
 
     /// Whether the request names this gateway, and comes from no web page of another origin.
@@ -97,11 +117,50 @@ impl Guard {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(missing());
         }
-        match self.tokens.verify(token.trim()) {
-            Some(entry) => {
-                Ok(Caller { label: entry.label.clone(), scopes: entry.scopes.clone(), person: entry.person.clone() })
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let wrong = || GatewayProblem::new(&TOKEN_WRONG, "the token is not one of this gateway's");
+        let entry = tokens.verify(token.trim()).ok_or_else(wrong)?;
+        let now = now().unwrap_or_default();
+        entry.check(now).map_err(|void| match void {
+            Void::Revoked(_) => GatewayProblem::new(&TOKEN_REVOKED, "the token was taken away"),
+            Void::Expired(_) => GatewayProblem::new(&TOKEN_EXPIRED, "the token's time is over"),
+        })?;
+        let mut used = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        // To the minute: enough to find tokens that nobody uses, and nothing that tells when somebody works.
+        used.insert(entry.label.clone(), UnixTime(now.0 / 60 * 60));
+        Ok(Caller { label: entry.label.clone(), scopes: entry.scopes.clone(), person: entry.person.clone() })
+    }
+
+    /// Follows the tokens' file, and notes beside it when each was used, until it is dropped.
+    pub(crate) async fn watch(self: Arc<Self>, file: PathBuf) {
+        let mut seen = Stamp::of(&file);
+        let mut used = load_last_used(&file);
+        // The file may have changed between its reading and now.
+        self.reload(&file);
+        loop {
+            sleep(TOKENS_LOOK_PAUSE).await;
+            let stamp = Stamp::of(&file);
+            if stamp != seen {
+                self.reload(&file);
+                seen = stamp;
             }
-            None => Err(GatewayProblem::new(&TOKEN_WRONG, "the token is not one of this gateway's")),
+            let before = used.clone();
+            used.append(&mut self.last_used.lock().unwrap_or_else(PoisonError::into_inner));
+            if used != before
+                && let Err(error) = save_last_used(&file, &used)
+            {
+                tracing::warn!(%error, "when tokens were used could not be noted");
+            }
+        }
+    }
+
+    fn reload(&self, file: &Path) {
+        match Tokens::load(file) {
+            Ok(tokens) => {
+                tracing::info!(tokens = tokens.entries().len(), "tokens read");
+                *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+            }
+            Err(error) => tracing::error!(%error, "the tokens of before hold on"),
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod service;
 pub mod store;
 pub mod tokens;
 pub mod upload;
+pub mod webhook;
 
 pub use config::{ConfigError, GatewayConfig};
 pub use service::{Gateway, GatewayError};

@@ -99,3 +99,16 @@ pub const NDJSON_CHUNK_PAUSE: Duration = Duration::from_millis(20);
 pub const NDJSON_CHUNKS_IN_FLIGHT: usize = 4;
 /// Lines of an answer that wait for their caller: 8 KB each.
 pub const NDJSON_ANSWERS_WAITING: usize = 64;
+/// How long a receiver of webhooks is waited for: it notes the message and answers.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(15);
+/// Seconds before a message is sent again, attempt after attempt: four days in all, a long weekend.
+pub const WEBHOOK_PAUSES_S: [u64; 11] =
+    [1, 5, 60, 300, 1_800, 2 * 3_600, 5 * 3_600, 10 * 3_600, 24 * 3_600, 24 * 3_600, 24 * 3_600];
+/// Messages on their way at once: a receiver is one back office.
+pub const WEBHOOK_AT_ONCE: usize = 8;
+/// Messages that are taken up at once.
+pub const WEBHOOK_ROUND: usize = 256;
+/// Longest pause between two looks for messages that are due.
+pub const WEBHOOK_IDLE_PAUSE: Duration = Duration::from_secs(60);
+/// Pause between two looks at the tokens' file: a token that was taken away is refused after this long.
+pub const TOKENS_LOOK_PAUSE: Duration = Duration::from_secs(1);

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use testamur_api::server::{BindError, Server, ServerLimits};
 use testamur_client::author::Author;
@@ -11,6 +10,7 @@ use testamur_client::node::Connections;
 use testamur_client::nodes::Nodes;
 use testamur_client::notary::{Notary, NotaryError};
 use testamur_primitives::did::Did;
+use tokio::task::JoinSet;
 
 use crate::batcher::Batcher;
 use crate::config::{ConfigError, GatewayConfig};
@@ -58,8 +58,7 @@ pub struct Gateway {
     author: Did,
     desk: Option<Arc<Desk>>,
     records: Arc<Records>,
-    queue: Option<Arc<Queue>>,
-    batch_window: Duration,
+    background: JoinSet<()>,
 }
 
 impl Gateway {
@@ -87,16 +86,27 @@ impl Gateway {
         let server = Server::bind(config.listen, limits, config.tls).await?;
         let guard = Arc::new(Guard::new(server.local_address(), &config.allowed_hosts, config.tokens));
         let store = config.store.map(Arc::new);
-        let records = Arc::new(Records::new(notary, store.clone(), false));
+        let records = Arc::new(Records::new(notary, store.clone(), config.webhook.is_some()));
         let (batcher, batcher_ended) = Batcher::start(Arc::clone(&records), config.batch_window);
         let desk = config.desk.map(Arc::new);
-        let queue =
-            store.map(|store| Arc::new(Queue::new(Arc::clone(&records), store).at_most(config.queue_documents_max)));
+        let mut background = JoinSet::new();
+        let queue = store.as_ref().map(|store| {
+            Arc::new(Queue::new(Arc::clone(&records), Arc::clone(store)).at_most(config.queue_documents_max))
+        });
+        if let Some(queue) = &queue {
+            background.spawn(Arc::clone(queue).run(config.batch_window));
+        }
+        if let (Some(webhook), Some(store)) = (config.webhook, store) {
+            background.spawn(webhook.run(Arc::clone(&records), store));
+        }
+        if let Some(file) = config.tokens_file {
+            background.spawn(Arc::clone(&guard).watch(file));
+        }
         let router = routes::router(routes::Parts {
             guard,
             records: Arc::clone(&records),
             batcher,
-            queue: queue.clone(),
+            queue,
             desk: desk.clone(),
             batch_window: config.batch_window,
             final_timeout: config.final_timeout,
@@ -105,7 +115,7 @@ impl Gateway {
         if going_on > 0 {
             tracing::info!(records = going_on, "records that were on their way are gone on with");
         }
-        Ok(Self { server, router, batcher_ended, author: did, desk, records, queue, batch_window: config.batch_window })
+        Ok(Self { server, router, batcher_ended, author: did, desk, records, background })
     }
 
     /// Where it listens: the port that was chosen, if 0 was asked for.
@@ -120,8 +130,7 @@ impl Gateway {
 
     /// Serves until `stop` completes, then lets running requests end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { server, router, batcher_ended, desk, records, queue, batch_window, .. } = self;
-        let sending = queue.map(|queue| tokio::spawn(queue.run(batch_window)));
+        let Self { server, router, batcher_ended, desk, records, mut background, .. } = self;
         if let Some(desk) = desk {
             // What was broken off goes on beside the first requests: the desk does one thing at a time.
             tokio::spawn(desk.resume());
@@ -132,10 +141,7 @@ impl Gateway {
             tracing::error!("the batching task ended early");
         }
         // What these were at is on disk, and gone on with at the next start.
-        if let Some(sending) = sending {
-            sending.abort();
-            let _ = sending.await;
-        }
+        background.shutdown().await;
         records.stop().await;
     }
 }

@@ -9,12 +9,18 @@
 //!   {"label":"registry-office","sha256":"<64 hex digits>","created":1790000000},
 //!   {"label":"desk-7","sha256":"…","created":1790000000,"scopes":["diplomas","approve"],"person":"anna.muster"}]}
 //! ```
-//! with `sha256 = SHA-256("testamur/token/v1\n" ‖ token text)`. A token without scopes notarises and does nothing else.
+//! with `sha256 = SHA-256("testamur/token/v1\n" ‖ token text)`. A token without scopes notarises and does nothing else. `expires` and
+//! `revoked` are times after which it is not taken; a revoked token keeps its entry, so that its callers are told what happened.
+//!
+//! A running gateway reads the file again when it changes. A file that is missing or faulty then changes nothing: whoever is to be
+//! shut out is shut out by a file that can be read.
+//!
+//! Beside it `tokens.json.used` tells when each token was used last, to the minute; it may be deleted at any time.
 //!
 //! INV-GATEWAY-3: a token that proposes or approves changes of diplomas is one person's, so that the two persons of a change are
 //! told apart by their tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -143,9 +149,36 @@ pub struct TokenEntry {
     /// What it is good for.
     #[serde(default = "notarise_only", skip_serializing_if = "is_notarise_only")]
     pub scopes: BTreeSet<Scope>,
+    /// From this time on it is not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<UnixTime>,
+    /// When it was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<UnixTime>,
     /// The person of the desk who uses it: in the archive of changes, never in logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonName>,
+}
+
+/// Why a known token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Void {
+    /// It was taken away.
+    Revoked(UnixTime),
+    /// Its time is over.
+    Expired(UnixTime),
+}
+
+impl TokenEntry {
+    /// Whether the token is taken at a time, or why not.
+    pub fn check(&self, now: UnixTime) -> Result<(), Void> {
+        // A clock that is set back brings no revoked token to life.
+        match (self.revoked, self.expires) {
+            (Some(revoked), _) => Err(Void::Revoked(revoked)),
+            (None, Some(expires)) if now >= expires => Err(Void::Expired(expires)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// SHA-256("testamur/token/v1\n" ‖ token).
@@ -224,26 +257,7 @@ impl Tokens {
     /// Writes the file with mode 0600, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), TokensError> {
         let document = TokensDocument { v: 1, r#type: "testamur-tokens".into(), tokens: self.entries.clone() };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let temporary = path.with_file_name(name);
-        let fail = |operation| move |source| TokensError::Io { operation, path: path.to_owned(), source };
-        // A crash before the rename leaves the old file and a `.partial`, which the next save overwrites.
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-            .and_then(|mut file| {
-                file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-                file.write_all(&codec::canonical(&document))?;
-                file.sync_all()
-            })
-            .map_err(fail("writing"))?;
-        std::fs::rename(&temporary, path).map_err(fail("naming"))?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail("syncing the directory of"))
+        save(path, &codec::canonical(&document))
     }
 
     /// Adds a token under a new label, for notarising.
@@ -260,10 +274,30 @@ impl Tokens {
         scopes: BTreeSet<Scope>,
         person: Option<PersonName>,
     ) -> Result<(), TokensError> {
-        self.push(TokenEntry { label, sha256: TokenHash::of(token.as_str()), created, scopes, person })
+        self.push(TokenEntry {
+            label,
+            sha256: TokenHash::of(token.as_str()),
+            created,
+            scopes,
+            expires: None,
+            revoked: None,
+            person,
+        })
     }
 
-    /// Removes the token of a label; says whether there was one.
+    /// Lets a label's token end at a time; says whether there is one.
+    pub fn expire(&mut self, label: &Reference, at: UnixTime) -> bool {
+        let entry = self.entries.iter_mut().find(|entry| entry.label == *label);
+        entry.map(|entry| entry.expires = Some(at)).is_some()
+    }
+
+    /// Takes the token of a label away and keeps its entry; says whether there was one that was not taken away before.
+    pub fn revoke(&mut self, label: &Reference, at: UnixTime) -> bool {
+        let entry = self.entries.iter_mut().find(|entry| entry.label == *label && entry.revoked.is_none());
+        entry.map(|entry| entry.revoked = Some(at)).is_some()
+    }
+
+    /// Removes the token of a label with its entry: its callers are then strangers. Says whether there was one.
     pub fn remove(&mut self, label: &Reference) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.label != *label);
@@ -315,6 +349,50 @@ impl Tokens {
     }
 }
 
+/// Writes a file with mode 0600, whole or not at all.
+fn save(path: &Path, bytes: &[u8]) -> Result<(), TokensError> {
+    let temporary = beside(path, ".partial");
+    let fail = |operation| move |source| TokensError::Io { operation, path: path.to_owned(), source };
+    // A crash before the rename leaves the old file and a `.partial`, which the next save overwrites.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| {
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .map_err(fail("writing"))?;
+    std::fs::rename(&temporary, path).map_err(fail("naming"))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail("syncing the directory of"))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+/// When each token was used last, by label.
+pub type LastUsed = BTreeMap<Reference, UnixTime>;
+
+/// Notes when tokens were used, beside their file.
+pub fn save_last_used(tokens: &Path, used: &LastUsed) -> Result<(), TokensError> {
+    save(&beside(tokens, ".used"), &codec::canonical(used))
+}
+
+/// When tokens were used, as noted beside their file; nothing, when nothing readable is.
+pub fn load_last_used(tokens: &Path) -> LastUsed {
+    let file = File::open(beside(tokens, ".used"));
+    let mut bytes = Vec::new();
+    let read = file.and_then(|file| file.take(TOKENS_BYTES_MAX).read_to_end(&mut bytes));
+    read.ok().and_then(|_| codec::from_strict(&bytes).ok()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,6 +438,25 @@ mod tests {
         let entry = loaded.verify(token.as_str()).unwrap();
         assert_eq!(entry.person.as_ref().unwrap().as_str(), "anna");
         assert_eq!(entry, &tokens.entries()[0]);
+    }
+
+    #[test]
+    fn a_token_ends_when_it_expires_and_when_it_is_taken_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.json");
+        let token = Token::generate().unwrap();
+        let mut tokens = Tokens::new();
+        tokens.add(label("office"), &token, UnixTime(1)).unwrap();
+        let check = |tokens: &Tokens, now| {
+            tokens.save(&path).unwrap();
+            Tokens::load(&path).unwrap().verify(token.as_str()).unwrap().check(UnixTime(now))
+        };
+        assert_eq!(check(&tokens, u64::MAX), Ok(()));
+        assert!(tokens.expire(&label("office"), UnixTime(100)) && !tokens.expire(&label("absent"), UnixTime(100)));
+        assert_eq!((check(&tokens, 99), check(&tokens, 100)), (Ok(()), Err(Void::Expired(UnixTime(100)))));
+        assert!(tokens.revoke(&label("office"), UnixTime(50)));
+        assert!(!tokens.revoke(&label("office"), UnixTime(60)), "once");
+        assert_eq!(check(&tokens, 0), Err(Void::Revoked(UnixTime(50))));
     }
 
     #[test]

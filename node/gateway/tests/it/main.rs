@@ -8,4 +8,6 @@ mod log;
 mod nodes;
 mod notarise;
 mod streams;
+mod tokens;
+mod webhook;
 mod world;
