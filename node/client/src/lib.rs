@@ -7,6 +7,8 @@
 //! again later: the record's id and the openings with their salts ([`notary::Pending`], INV-CLIENT-3). What the
 //! registries hold is handed over only with its proof, checked here ([`registry::Registry`], INV-CLIENT-4).
 //!
+//! Built without the feature `online` there is no network code: digests, batches, receipt containers ([`bulk`]).
+//!
 //! **Absences.** No node, store or consensus code; no trust in what a node says; no retry of a record under a new
 //! signature; no telemetry.
 //!
@@ -26,13 +28,20 @@ pub mod bulk;
 pub mod credentials;
 pub mod cut;
 pub mod digest;
+#[cfg(feature = "online")]
 pub mod diplomas;
 pub mod error;
+#[cfg(feature = "online")]
 pub mod gateway;
 pub mod limits;
+#[cfg(feature = "online")]
 pub mod node;
+#[cfg(feature = "online")]
 pub mod nodes;
+#[cfg(feature = "online")]
 pub mod notary;
 pub mod receipt;
+#[cfg(feature = "online")]
 pub mod registry;
+#[cfg(feature = "online")]
 mod transport;

@@ -26,6 +26,8 @@
 //! assert_eq!(sealed.count(), 1);
 //! ```
 
+#[cfg(feature = "online")]
+pub mod anchor;
 pub mod chunk;
 pub mod compare;
 pub mod container;
