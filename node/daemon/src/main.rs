@@ -4,6 +4,7 @@
 
 #[cfg(feature = "node")]
 mod bench;
+mod bulk;
 mod cli;
 mod commands;
 #[cfg(feature = "node")]

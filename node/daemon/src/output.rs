@@ -44,13 +44,11 @@ impl Output {
     }
 
     /// Whether results are JSON.
-    #[cfg(feature = "node")]
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
     /// Whether only errors are printed.
-    #[cfg(feature = "node")]
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }

@@ -208,6 +208,11 @@ impl Container {
         self.find(|entry| entry.is(digest), most)
     }
 
+    /// As [`Container::find_digest`], whatever the algorithm.
+    pub fn find_digest_bytes(&self, bytes: &[u8], most: usize) -> Result<Vec<u64>, BulkError> {
+        self.find(|entry| entry.digest.is_some_and(|(_, digest)| digest == bytes), most)
+    }
+
     fn find(&self, wanted: impl Fn(&Entry<'_>) -> bool, most: usize) -> Result<Vec<u64>, BulkError> {
         let mut found = Vec::new();
         self.for_each(|entry| {

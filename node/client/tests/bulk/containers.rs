@@ -153,6 +153,7 @@ fn documents_are_found_by_name_and_by_digest() {
         let digest = |byte| DocumentDigest::new(DigestAlgorithm::Sha2_256, vec![byte; 32]).unwrap();
         let found = container.find_digest(&digest(200), 3).unwrap();
         assert_eq!(found, [200, 456, 712], "doubles are all found, up to the number asked for");
+        assert_eq!(container.find_digest_bytes(&[200; 32], 2).unwrap(), [200, 456]);
         let other = DocumentDigest::new(DigestAlgorithm::Sha3_256, vec![200; 32]).unwrap();
         assert_eq!(container.find_digest(&other, 3).unwrap(), [0u64; 0]);
     }

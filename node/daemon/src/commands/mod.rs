@@ -37,3 +37,4 @@ pub(crate) mod trust;
 #[cfg(feature = "node")]
 pub(crate) mod verifier;
 pub(crate) mod verify;
+mod verify_folder;

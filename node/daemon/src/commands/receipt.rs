@@ -1,14 +1,20 @@
 //! `testamur receipt`: what a receipt says of itself, unverified, and its form for transparency-log tools.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use testamur_client::bulk::container::Container;
+use testamur_client::bulk::error::BulkError;
+use testamur_client::receipt::write_receipt;
 use testamur_primitives::header::Header;
 use testamur_primitives::limits::RECEIPT_BYTES_MAX;
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::{Receipt, ReceiptError};
 use testamur_primitives::record::{Act, Record};
 
+use crate::bulk;
 use crate::exit::{CommandError, Exit};
 use crate::files;
 use crate::output::{Output, Tone, utc};
@@ -29,6 +35,20 @@ pub(crate) enum ReceiptCommand {
         #[arg(long)]
         record: bool,
     },
+    /// Take one document's receipt out of a container; the receipt goes to stdout, or to --out
+    Cut {
+        /// The container
+        container: PathBuf,
+        /// The document's name in it, or its digest in hexadecimal
+        #[arg(required_unless_present = "index")]
+        document: Option<OsString>,
+        /// The document's place, from 0, where name and digest are not enough
+        #[arg(long, conflicts_with = "document")]
+        index: Option<u64>,
+        /// Write the receipt there; nothing is overwritten
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Reads a receipt file; the inner error is the receipt's own fault.
@@ -41,6 +61,9 @@ impl ReceiptCommand {
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
         let path = match &self {
             Self::Show { receipt } | Self::TlogProof { receipt, .. } => receipt,
+            Self::Cut { container, document, index, out } => {
+                return cut(container, document.as_deref(), *index, out.as_deref(), output);
+            }
         };
         let receipt = match read(path)? {
             Ok(receipt) => receipt,
@@ -61,8 +84,76 @@ impl ReceiptCommand {
             }
             Self::TlogProof { record: true, .. } => print_exactly(&receipt.record),
             Self::TlogProof { .. } => print_exactly(&receipt.tlog_proof()),
+            Self::Cut { .. } => unreachable!("it has returned"),
         }
         Ok(Exit::Ok)
+    }
+}
+
+/// Documents of one name or digest that are listed when there are several.
+const LISTED_MAX: usize = 10;
+
+/// Takes one receipt out of a container: the bytes that a gateway would have given for the document.
+fn cut(
+    path: &Path,
+    document: Option<&OsStr>,
+    index: Option<u64>,
+    out: Option<&Path>,
+    output: &Output,
+) -> Result<Exit, CommandError> {
+    let found = Container::open(path).and_then(|container| {
+        let places = match (index, document) {
+            (Some(index), _) => vec![index],
+            (None, Some(document)) => places(&container, document.as_bytes())?,
+            (None, None) => vec![],
+        };
+        let receipt = match places[..] {
+            [index] => container.receipt(index)?,
+            _ => None,
+        };
+        Ok((places, receipt))
+    });
+    let (places, receipt) = match found {
+        Ok(found) => found,
+        Err(error) => match bulk::verdict_of(&error) {
+            Some(exit) => {
+                output.error(&bulk::failed(&error));
+                return Ok(exit);
+            }
+            None => return Err(bulk::failed(&error)),
+        },
+    };
+    let Some(receipt) = receipt else {
+        let (what, hint) = match places[..] {
+            [] => (
+                "holds no document of that name or digest",
+                "names are paths below the folder, as `a/b.pdf`".to_owned(),
+            ),
+            [_] => ("holds no such document, or it was erased", String::new()),
+            _ => {
+                let places: Vec<_> = places.iter().map(u64::to_string).collect();
+                ("holds several documents of that name or digest", format!("--index with one of {}", places.join(", ")))
+            }
+        };
+        return Err(CommandError::content(path, what, hint));
+    };
+    match out {
+        None => print_exactly(core::str::from_utf8(&receipt).expect("a receipt is JSON")),
+        Some(out) => {
+            write_receipt(out, &receipt).map_err(|e| CommandError::failed("receipt.write", e, "name another file"))?;
+            output.line(format!("{} {}", output.paint(Tone::Good, "WRITTEN"), out.display()));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// By name; else, if it could be one, by digest.
+fn places(container: &Container, document: &[u8]) -> Result<Vec<u64>, BulkError> {
+    let named = container.find_name(document, LISTED_MAX)?;
+    let digest = core::str::from_utf8(document).ok().and_then(|text| hex::decode(text.trim()).ok());
+    match digest {
+        Some(digest) if named.is_empty() => container.find_digest_bytes(&digest, LISTED_MAX),
+        _ => Ok(named),
     }
 }
 

@@ -9,7 +9,7 @@ use testamur_primitives::did::Did;
 use testamur_primitives::receipt::{self, Facts, ReceiptError, Verdict};
 use testamur_primitives::units::UnixTime;
 
-use crate::commands::receipt as receipt_file;
+use crate::commands::{receipt as receipt_file, verify_folder};
 use crate::document;
 use crate::exit::{CommandError, Exit};
 use crate::files;
@@ -25,12 +25,15 @@ const PROBLEM_BYTES_MAX: usize = 1024 * 1024;
 The receipt is checked against the installed trust file of its network (`testamur network list`) or the one given \
 with --trust. No server is asked.
 
-Exit codes: 0 confirmed, 3 not valid, 4 cannot tell, 5 witnessed by keys no longer in office, 1 a file cannot be read.")]
+Of a folder, what changed, is missing or was added is named, and each document's own receipt is cut from the container \
+with `testamur receipt cut`.
+
+Exit codes: 0 confirmed, 3 not valid (changed, missing), 4 cannot tell (added), 5 witnessed by keys no longer in office, 1 a file cannot be read.")]
 pub(crate) struct Verify {
-    /// The document
+    /// The document, or a folder
     #[arg(required_unless_present = "receipt_only")]
     file: Option<PathBuf>,
-    /// Its receipt [default: FILE.receipt.json]
+    /// Its receipt [default: FILE.receipt.json], or the folder's container [default: FOLDER.receipts]
     receipt: Option<PathBuf>,
     /// Check a receipt without its document
     #[arg(long, value_name = "RECEIPT", conflicts_with_all = ["file", "receipt"])]
@@ -104,9 +107,13 @@ impl Verify {
         let (file, receipt) = match (&self.file, self.receipt, self.receipt_only) {
             (_, _, Some(receipt)) => (None, receipt),
             (Some(file), Some(receipt), None) => (Some(file.as_path()), receipt),
+            (Some(file), None, None) if file.is_dir() => (Some(file.as_path()), container_path_of(file)),
             (Some(file), None, None) => (Some(file.as_path()), receipt_path_of(file)),
             (None, _, None) => unreachable!("clap requires FILE or --receipt-only"),
         };
+        if let Some(folder) = file.filter(|file| file.is_dir()) {
+            return verify_folder::verify(folder, &receipt, self.trust.as_deref(), at, output);
+        }
         let judged = judge(file, receipt, self.trust.as_deref(), at)?;
         judged.print(output, at);
         Ok(judged.exit())
@@ -117,6 +124,15 @@ impl Verify {
 pub(crate) fn receipt_path_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".receipt.json");
+    PathBuf::from(name)
+}
+
+/// Where the receipt container of a folder lies unless somebody says otherwise: beside it, `FOLDER.receipts`.
+pub(crate) fn container_path_of(folder: &Path) -> PathBuf {
+    // `archive/` and `.` have names only once they are whole.
+    let whole = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut name = whole.into_os_string();
+    name.push(".receipts");
     PathBuf::from(name)
 }
 
