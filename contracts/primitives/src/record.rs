@@ -491,7 +491,13 @@ impl Record {
     ///
     /// The payload's `iss` must be `kid`'s DID; what [`Record::parse`] would refuse is refused here.
     pub fn sign(payload: &Payload, kid: &DidUrl, key: &SigningKey) -> Result<Self, RecordError> {
-        let alg = key.public_key().algorithm();
+        let signing_input = Self::signing_input(payload, kid, key.public_key().algorithm());
+        let signature = key.sign(signing_input.as_bytes());
+        Self::of_signature(&signing_input, &signature)
+    }
+
+    /// What is signed of a record: header and payload in their one form. For keys that live elsewhere, as in a security module.
+    pub fn signing_input(payload: &Payload, kid: &DidUrl, alg: JwsAlgorithm) -> String {
         let header = JoseHeader {
             alg: format!("{alg:?}"),
             kid: kid.to_string(),
@@ -501,13 +507,13 @@ impl Record {
             x5t_s256: None,
             iat: None,
         };
-        let signing_input = format!(
-            "{}.{}",
-            codec::base64url(&codec::canonical(&header)),
-            codec::base64url(&codec::canonical(payload))
-        );
-        let signature = key.sign(signing_input.as_bytes());
-        Self::parse(format!("{signing_input}.{}", codec::base64url(&signature)).as_bytes())
+        format!("{}.{}", codec::base64url(&codec::canonical(&header)), codec::base64url(&codec::canonical(payload)))
+    }
+
+    /// The record of a signing input and its signature. What [`Record::parse`] would refuse is refused here; the signature itself is
+    /// not checked.
+    pub fn of_signature(signing_input: &str, signature: &[u8]) -> Result<Self, RecordError> {
+        Self::parse(format!("{signing_input}.{}", codec::base64url(signature)).as_bytes())
     }
 
     /// The bytes of the leaf, as submitted.

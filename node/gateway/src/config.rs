@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use testamur_api::hosts::Hosts;
 use testamur_api::server::Tls;
+use testamur_client::author::AuthorKey;
 use testamur_client::limits::FINAL_TIMEOUT;
-use testamur_primitives::key::SigningKey;
 use testamur_primitives::trust::TrustFile;
 
 use crate::diplomas::Desk;
@@ -37,8 +37,7 @@ pub enum ConfigError {
     Hosts,
 }
 
-/// A gateway's configuration.
-#[derive(Debug)]
+/// A gateway's configuration. `Debug` shows neither keys nor tokens.
 pub struct GatewayConfig {
     /// Where it listens; port 0 chooses one.
     pub listen: SocketAddr,
@@ -50,8 +49,8 @@ pub struct GatewayConfig {
     pub nodes: Vec<String>,
     /// PEM files' contents with root certificates for nodes, besides the operating system's.
     pub node_roots_pem: Vec<Vec<u8>>,
-    /// The author's key.
-    pub author: SigningKey,
+    /// The author's key, wherever it lives.
+    pub author: Box<dyn AuthorKey>,
     /// Who may call.
     pub tokens: Tokens,
     /// The file that the tokens are from: what is changed in it holds within seconds, without a restart. When each token was used last
@@ -73,16 +72,28 @@ pub struct GatewayConfig {
     pub desk: Option<Desk>,
 }
 
+impl core::fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "GatewayConfig({}, …)", self.listen)
+    }
+}
+
 impl GatewayConfig {
     /// A configuration with the default times, no TLS and no further hosts.
-    pub fn new(listen: SocketAddr, nodes: Vec<String>, author: SigningKey, tokens: Tokens, trust: TrustFile) -> Self {
+    pub fn new(
+        listen: SocketAddr,
+        nodes: Vec<String>,
+        author: impl AuthorKey + 'static,
+        tokens: Tokens,
+        trust: TrustFile,
+    ) -> Self {
         Self {
             listen,
             tls: None,
             allowed_hosts: Vec::new(),
             nodes,
             node_roots_pem: Vec::new(),
-            author,
+            author: Box::new(author),
             tokens,
             tokens_file: None,
             trust: Arc::new(trust),

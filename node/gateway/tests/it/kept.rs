@@ -2,14 +2,18 @@
 //! Method: nodes that are away, refuse, hang and lose answers; gateways that are ended in the middle and started on the same archive.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testamur_client::author::{AuthorKey, SignError};
 use testamur_gateway::GatewayConfig;
 use testamur_gateway::store::{ArchiveKey, Store};
 use testamur_gateway::tokens::{Token, Tokens};
 use testamur_primitives::codec;
 use testamur_primitives::commitment::DigestAlgorithm;
+use testamur_primitives::key::{PublicKey, SigningKey};
 use testamur_primitives::units::UnixTime;
 
 use crate::fake_node::Mood;
@@ -278,4 +282,43 @@ async fn a_gateway_without_an_archive_says_so() {
         assert_eq!(world.send(request).await.problem().1, "gateway.store-absent");
     }
     assert_eq!(world.record_count(), 0);
+}
+
+/// A security module that is pulled out and put in again.
+struct Device {
+    key: SigningKey,
+    is_in: Arc<AtomicBool>,
+}
+
+impl AuthorKey for Device {
+    fn public_key(&self) -> PublicKey {
+        self.key.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        if !self.is_in.load(Ordering::Relaxed) {
+            return Err(SignError("the token is not present".into()));
+        }
+        Ok(self.key.sign(message))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_waits_for_its_key() {
+    let kept = Kept::new();
+    let is_in = Arc::new(AtomicBool::new(false));
+    let world = World::with(1, |config| {
+        kept.configure(config);
+        config.author = Box::new(Device { key: SigningKey::ed25519(&[77; 32]), is_in: Arc::clone(&is_in) });
+    })
+    .await;
+    let queued = world.send(world.post("/v1/documents?async=1").body("queued")).await;
+    let href = format!("/v1/documents/{}", id_of(&queued));
+    // Who waits is told at once.
+    let waited = world.notarise(b"waited for").await;
+    assert_eq!(waited.problem().1, "gateway.failed");
+    assert_eq!(world.send(world.get(&href)).await.json()["state"], "queued");
+    is_in.store(true, Ordering::Relaxed);
+    until(&world, &href, "final").await;
+    assert_eq!(world.record_count(), 1);
 }
