@@ -22,6 +22,8 @@ pub(crate) mod network;
 #[cfg(feature = "node")]
 pub(crate) mod notarise;
 #[cfg(feature = "node")]
+mod notarise_bulk;
+#[cfg(feature = "node")]
 pub(crate) mod onboard;
 #[cfg(feature = "node")]
 pub(crate) mod page;

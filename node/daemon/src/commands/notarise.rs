@@ -23,6 +23,7 @@ use testamur_primitives::receipt::{self, Facts, Receipt, Verdict};
 use testamur_primitives::record::Reference;
 use testamur_primitives::trust::TrustFile;
 
+use crate::commands::notarise_bulk::BulkOptions;
 use crate::document::digest_file;
 use crate::exit::{CommandError, Exit};
 use crate::keystore::{Access, Key, KeyKind, PassphraseOptions};
@@ -35,10 +36,14 @@ use crate::{files, networks, service};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without options the gateway of the development network is used (`testamur dev`). Documents are hashed here and never \
-leave this machine. Several documents share one record, and each gets a receipt of its own: FILE.receipt.json.")]
+leave this machine. Several documents share one record, and each gets a receipt of its own: FILE.receipt.json.
+
+A folder, or a list of digests, is notarised under one record, with --node and --key; its receipts are in one container, \
+FOLDER.receipts, from which `testamur receipt cut` takes any one, and with which `testamur verify FOLDER` says what changed. \
+A run that was ended goes on when it is started again. It ends with 1 when files were left out that could not be read.")]
 pub(crate) struct Notarise {
-    /// The documents
-    #[arg(required_unless_present = "resume", value_name = "FILE")]
+    /// The documents, or one folder
+    #[arg(required_unless_present_any = ["resume", "hashes"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Address of a gateway
     #[arg(long, value_name = "URL", requires = "token_file", conflicts_with_all = ["node", "key"])]
@@ -72,6 +77,8 @@ pub(crate) struct Notarise {
     /// Ask again for receipts whose record was not seen final in time
     #[arg(long, value_name = "FILE.pending.json", conflicts_with = "files")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    bulk: BulkOptions,
 }
 
 fn algorithm(name: &str) -> Result<DigestAlgorithm, String> {
@@ -119,7 +126,19 @@ enum NotDone {
 impl Notarise {
     /// Notarises.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
-        service::runtime()?.block_on(self.notarise(output))
+        let Some(documents) = self.bulk.documents(&self.files)? else {
+            return service::runtime()?.block_on(self.notarise(output));
+        };
+        if self.key.is_none() {
+            let what = "a folder or a list is notarised with your own key: give --node URL --key FILE";
+            return Err(CommandError::Usage(what.into()));
+        }
+        // Before hours of hashing: does the key open, is the network known?
+        let runtime = service::runtime()?;
+        let (source, _) = runtime.block_on(self.source())?;
+        let Source::Nodes(notary) = source else { unreachable!("--key leads to nodes") };
+        let form = if self.public { Form::Digest } else { Form::Commitment };
+        self.bulk.notarise(&documents, (&runtime, &notary), (self.alg, form), self.reference.clone(), output)
     }
 
     async fn notarise(self, output: &Output) -> Result<Exit, CommandError> {
