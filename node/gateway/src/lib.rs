@@ -7,14 +7,18 @@
 //! trust file before it is handed over. When a record's outcome is unknown, the caller is told so and given what is
 //! needed to ask again, salts included (INV-GATEWAY-2). Memory is bounded by [`limits`], whatever the size of a document.
 //!
+//! With an archive ([`store`]) what was taken is never lost: no record is sent before it is on disk with its openings (INV-GATEWAY-6), so
+//! that receipts wait under their id for callers that are gone; [`queue`] takes what nobody waits for, also when the network is away;
+//! the same request under the same [`idempotency`] key is notarised once; [`webhook`] tells what became final.
+//!
 //! A gateway with a university's desk behind it ([`diplomas`]) also issues diplomas and changes them, on the desk's archive.
 //!
-//! **Absences.** For documents it keeps nothing between requests: no queue on disk, no webhooks, no database. It trusts no node.
-//! It answers no web page of another origin.
+//! **Absences.** No document is ever on its disk, no name of one. Without an archive it keeps nothing between requests. It trusts no
+//! node. It answers no web page of another origin.
 //!
 //! A life of a request: [`guard`] (host, origin, token) → [`upload`] or [`hashes`] (bytes become digests) →
-//! [`batcher`] (digests of a short window become one record, signed, sent, seen final, verified) → [`answer`]
-//! (each document's receipt is cut).
+//! [`batcher`] or [`queue`] (digests of a short window become one record) → [`records`] (signed, kept, sent, seen final, verified) →
+//! [`answer`] (each document's receipt is cut), or [`kept`] (later, by id).
 
 pub mod answer;
 pub mod batcher;

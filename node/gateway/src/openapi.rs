@@ -22,6 +22,7 @@ struct Route {
 fn routes() -> Vec<Route> {
     let sent: &[&str] = &["multipart/form-data", "application/octet-stream"];
     let json: &[&str] = &["application/json"];
+    let hashes: &[&str] = &["application/json", "application/x-ndjson"];
     let rows: &[&str] = &["text/csv", "application/json"];
     vec![
         Route {
@@ -31,7 +32,8 @@ fn routes() -> Vec<Route> {
             description: format!(
                 "The body is one document of any size, or a multipart form with 1 to {FILES_MAX} files in fields named \
                  `file`. Documents are hashed while they arrive and not stored. One document is answered with its receipt, \
-                 several with an array of receipts in their order. All of them are under one record: all or none."
+                 several with an array of receipts in their order. All of them are under one record: all or none. The header \
+                 `Testamur-Document` names the id that the receipts wait under, also for a caller that is gone before the answer."
             ),
             body: Some(sent),
             has_options: true,
@@ -44,9 +46,10 @@ fn routes() -> Vec<Route> {
             summary: "Notarise digests",
             description: format!(
                 "An array of 1 to {HASHES_MAX} digests: strings, or objects `{{\"alg\":…,\"digest\":…}}`, in hexadecimal or \
-                 unpadded base64url. Answered with an array of receipts in their order."
+                 unpadded base64url. Answered with an array of receipts in their order. As `application/x-ndjson` a stream of any length: one object a line, \
+                 answered line by line with `line`, `id`, `place` and `receipt`, or `problem`; the last line is `end`."
             ),
-            body: Some(json),
+            body: Some(hashes),
             has_options: true,
             needs_token: true,
             success: "An array of receipts; each has verified.",
@@ -56,12 +59,56 @@ fn routes() -> Vec<Route> {
             path: "/v1/receipts",
             summary: "Ask again after an unknown outcome",
             description: "The body is the answer with code `gateway.outcome-unknown`, or its member `pending` alone. \
-                          The gateway keeps nothing: this works after a restart, and at another gateway of the network."
+                          It holds all that is needed: this works after a restart, and at another gateway of the network."
                 .into(),
             body: Some(json),
             has_options: false,
             needs_token: true,
             success: "An array of receipts; each has verified.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/documents/{id}",
+            summary: "Where a request stands",
+            description: "Of what was sent with the same token: queued, sent, final or refused, since when, its record; of one final document \
+                          the receipt too. Times are seconds since 1970."
+                .into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "Where it stands.",
+        },
+        Route {
+            method: "delete",
+            path: "/v1/documents/{id}",
+            summary: "Forget a request",
+            description: "Erases receipts and salts of what is final or refused, and with the salts what connects the ledger's record with \
+                          the documents. Answered with 204."
+                .into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "Not used: see 204.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/documents/{id}/receipt",
+            summary: "The receipts again",
+            description: "The same bytes as the first time: of one document its receipt, of several an array in their order.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The receipt, or an array of receipts.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/documents/{id}/receipts/{place}",
+            summary: "One receipt of several",
+            description: "By its place in the request, from 0.".into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "The receipt.",
         },
         Route {
             method: "post",
@@ -251,7 +298,16 @@ pub(crate) fn document() -> String {
                 {"name": "public", "in": "query",
                  "description": "1: plain digests, which anybody can find by hash; at most 512 of one algorithm. Otherwise salted.",
                  "schema": {"enum": ["0", "1"]}},
+                {"name": "async", "in": "query",
+                 "description": "1: taken into the queue and answered at once with 202, Location and where it stands; signed when it is \
+                                 sent, kept until it is final.",
+                 "schema": {"enum": ["0", "1"]}},
+                {"name": "Idempotency-Key", "in": "header",
+                 "description": "The same request with the same key gets the same answer and is notarised once; another request gets 422, \
+                                 one whose like is under way 409.",
+                 "schema": {"type": "string", "maxLength": 255}},
             ]);
+            operation["responses"]["202"] = json!({"description": "With async=1: queued, under the id in Location."});
         }
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method] = operation;
@@ -274,6 +330,7 @@ pub(crate) fn document() -> String {
                     "detail": {"type": "string"},
                     "code": {"type": "string", "examples": codes},
                     "request_id": {"type": "string"},
+                    "document": {"type": "string", "description": "Id that the receipts wait under, when they will."},
                     "record": {"type": "string", "description": "Id of the record, when one was sent."},
                     "pending": {"type": "object", "description": "What to ask again with; it holds the salts."},
                 },
@@ -288,6 +345,7 @@ fn schema_of(kind: &str) -> Value {
         "multipart/form-data" => json!({"schema": {"type": "object", "required": ["file"], "properties": {
             "file": {"type": "array", "items": {"type": "string", "format": "binary"}}}}}),
         "application/json" => json!({"schema": {}}),
+        "application/x-ndjson" => json!({"schema": {"type": "string"}}),
         "text/csv" => json!({"schema": {"type": "string"}}),
         _ => json!({"schema": {"type": "string", "format": "binary"}}),
     }
@@ -313,7 +371,8 @@ pub(crate) fn page() -> String {
         if route.has_options {
             page.push_str(
                 "<p>Query: <code>alg</code> (sha2-256 unless given; sha2-384, sha2-512, sha3-256, sha3-384, sha3-512), \
-                 <code>public=1</code> (plain digests that anybody can find by hash; otherwise salted).</p>",
+                 <code>public=1</code> (plain digests that anybody can find by hash; otherwise salted), \
+                 <code>async=1</code> (queued, answered at once). Header: <code>Idempotency-Key</code>.</p>",
             );
         }
     }

@@ -1,4 +1,6 @@
-//! `testamur gateway`: an author's gateway, and the tokens of those who may call it.
+//! `testamur gateway`: an author's gateway, the tokens of those who may call it, and its archive of receipts.
+
+mod archive;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use testamur_api::server::Tls;
 use testamur_gateway::diplomas::{Desk, RowsKind};
-use testamur_gateway::tokens::{Scope, Token, Tokens, TokensError};
+use testamur_gateway::tokens::{Scope, Token, Tokens, TokensError, load_last_used};
+use testamur_gateway::webhook::{Webhook, fresh_secret};
 use testamur_gateway::{Gateway as GatewayService, GatewayConfig};
 use testamur_primitives::record::Reference;
+use testamur_primitives::units::UnixTime;
 use testamur_registrar::Options;
 use testamur_registrar::import::{self, Import, Kind, Map};
 use testamur_registrar::limits::MAP_BYTES_MAX;
@@ -47,6 +51,24 @@ pub(crate) enum GatewayCommand {
     /// Tokens of callers: made here, shown once, kept as hashes
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Copy the archive of receipts and its key, which stays under its passphrase; the gateway must not run
+    Backup(ArchiveArguments),
+    /// Make the archive of receipts of a copy, where there is none
+    Restore(ArchiveArguments),
+    /// Make a secret for webhooks and print it
+    WebhookSecret,
+}
+
+/// Arguments of `gateway backup` and `gateway restore`.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArguments {
+    /// The gateway's config.toml
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseOptions,
+    /// The copy; its key is beside it, under its name and .key
+    copy: PathBuf,
 }
 
 /// Subcommands of `gateway token`.
@@ -63,16 +85,27 @@ pub(crate) enum TokenCommand {
         /// The person of the university's desk who uses it: who proposes a change never approves it
         #[arg(long, value_name = "NAME")]
         person: Option<PersonName>,
+        /// Days after which it is not taken any more
+        #[arg(long, value_name = "DAYS")]
+        expires: Option<u64>,
         /// Which caller it is for, such as registry-office; never a person's name
         label: Reference,
     },
-    /// List labels
+    /// List labels: what each is good for, until when, and when it was used last
     List {
         /// The tokens file of the gateway
         #[arg(long, value_name = "FILE")]
         tokens: PathBuf,
     },
-    /// Take a caller's token away
+    /// Take a caller's token away; a running gateway refuses it within seconds, and says why
+    Revoke {
+        /// The tokens file of the gateway
+        #[arg(long, value_name = "FILE")]
+        tokens: PathBuf,
+        /// Which caller
+        label: Reference,
+    },
+    /// Take a caller's token away and forget that it was there
     Remove {
         /// The tokens file of the gateway
         #[arg(long, value_name = "FILE")]
@@ -103,6 +136,9 @@ impl From<ScopeName> for Scope {
     }
 }
 
+/// Bytes of a file with a webhook's secret: 50 and a line end.
+const SECRET_BYTES_MAX: usize = 1024;
+
 /// Faults of rows that an answer tells one by one.
 const FAULTS_TOLD: usize = 20;
 
@@ -125,12 +161,25 @@ struct ConfigFile {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     batch_window_ms: Option<u64>,
+    /// Where receipts are kept; made, with its key beside it, when it is not there.
+    receipts: Option<PathBuf>,
+    /// Who is told of what became final.
+    webhook: Option<WebhookTable>,
     /// Home of the university whose diplomas are issued here; the gateway then has its archive to itself.
     diplomas_home: Option<PathBuf>,
     /// How columns become diplomas.
     diplomas_map: Option<PathBuf>,
     #[serde(default)]
     log: Log,
+}
+
+/// Table `webhook` of a gateway's config.toml.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookTable {
+    url: String,
+    /// File with the secret, as `testamur gateway webhook-secret` prints it.
+    secret_file: PathBuf,
 }
 
 /// The config.toml of a gateway beside the nodes of a network made here.
@@ -146,6 +195,8 @@ pub(crate) fn config_text(listen: SocketAddr, nodes: &[SocketAddr], insecure_dev
          author = \"author.key\"\n\
          # Hashes of the callers' tokens; `testamur gateway token add` makes one.\n\
          tokens = \"tokens.json\"\n\
+         # Receipts and salts are kept here, never documents; its key is beside it.\n\
+         receipts = \"receipts.redb\"\n\
          {}",
         nodes.concat(),
         if insecure_dev {
@@ -172,6 +223,19 @@ impl ConfigFile {
         let author = Key::read(&base.join(&file.author), KeyKind::Author, &access)?;
         let tokens = Tokens::load(&base.join(&file.tokens)).map_err(|e| tokens_refused(&e))?;
         let mut config = GatewayConfig::new(file.listen, file.nodes, author.into_signing(), tokens, trust);
+        config.tokens_file = Some(base.join(&file.tokens));
+        if let Some(receipts) = &file.receipts {
+            config.store = Some(archive::open(&base.join(receipts), &access)?);
+        }
+        if let Some(webhook) = &file.webhook {
+            let secret = base.join(&webhook.secret_file);
+            let refuse =
+                |reason: String| CommandError::content(&secret, reason, "`testamur gateway webhook-secret` makes one");
+            let text = String::from_utf8(files::read_at_most(&secret, SECRET_BYTES_MAX)?);
+            let text = text.map_err(|_| refuse("is no text".into()))?;
+            let webhook = Webhook::new(&webhook.url, text.trim()).map_err(|e| refuse(e.to_string()))?;
+            config.webhook = Some(webhook);
+        }
         config.allowed_hosts = file.allowed_hosts;
         for root in &file.node_roots {
             config.node_roots_pem.push(files::read_at_most(&base.join(root), 1024 * 1024)?);
@@ -248,11 +312,63 @@ struct TokenReport<'a> {
     created: u64,
 }
 
+/// A token as it is listed. Times are seconds since 1970.
+#[derive(Serialize)]
+struct ListedToken<'a> {
+    label: &'a str,
+    scopes: Vec<&'static str>,
+    created: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<u64>,
+}
+
+impl ListedToken<'_> {
+    fn line(&self) -> String {
+        let mut line = format!("{}  {}  since {}", self.label, self.scopes.join(", "), utc(UnixTime(self.created)));
+        let times = [("expires", self.expires), ("revoked", self.revoked), ("last used", self.last_used)];
+        for (what, time) in times.into_iter().filter_map(|(what, time)| Some((what, time?))) {
+            line.push_str(&format!("  {what} {}", utc(UnixTime(time))));
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// What a copy of an archive holds.
+#[derive(Serialize)]
+struct CopyReport {
+    values: u64,
+}
+
 impl Gateway {
     /// Runs the gateway, or works on its tokens.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
-        if let Some(GatewayCommand::Token(command)) = self.command {
-            return command.run(output);
+        match self.command {
+            Some(GatewayCommand::Token(command)) => return command.run(output),
+            Some(GatewayCommand::Backup(arguments)) => {
+                let (archive, access) = arguments.archive()?;
+                let values = archive::back_up(&archive, &arguments.copy, &access)?;
+                output.result(&CopyReport { values }, || {
+                    format!("Copied {values} values; keep the passphrase elsewhere")
+                });
+                return Ok(Exit::Ok);
+            }
+            Some(GatewayCommand::Restore(arguments)) => {
+                let (archive, access) = arguments.archive()?;
+                let values = archive::put_back(&arguments.copy, &archive, &access)?;
+                output.result(&CopyReport { values }, || format!("Restored {values} values"));
+                return Ok(Exit::Ok);
+            }
+            Some(GatewayCommand::WebhookSecret) => {
+                let secret = fresh_secret().map_err(|e| CommandError::failed("key.randomness", e, ""))?;
+                output.result(&secret, || secret.clone());
+                return Ok(Exit::Ok);
+            }
+            None => {}
         }
         let path = self.config.ok_or_else(|| CommandError::Usage("--config is needed".into()))?;
         if self.end_with_parent {
@@ -292,31 +408,68 @@ async fn serve(config: GatewayConfig) -> Result<Exit, CommandError> {
     Ok(Exit::Ok)
 }
 
+impl ArchiveArguments {
+    /// Where the gateway's archive is, and what opens its key.
+    fn archive(&self) -> Result<(PathBuf, Access), CommandError> {
+        let file: ConfigFile = read_toml(&self.config)?;
+        let base = self.config.parent().unwrap_or(Path::new(""));
+        let receipts = file.receipts.ok_or_else(|| {
+            CommandError::content(&self.config, "names no archive of receipts", "set receipts = \"receipts.redb\"")
+        })?;
+        let mut options = self.passphrase.clone();
+        if options.passphrase_file.is_none() {
+            options.passphrase_file = file.passphrase_file.as_ref().map(|p| base.join(p));
+        }
+        let access = Access { passphrase: options.read()?, insecure_dev: file.insecure_dev };
+        Ok((base.join(receipts), access))
+    }
+}
+
 impl TokenCommand {
     fn run(self, output: &Output) -> Result<Exit, CommandError> {
         match self {
-            Self::Add { tokens: path, scope, person, label } => {
+            Self::Add { tokens: path, scope, person, expires, label } => {
                 let mut tokens = if path.exists() { load(&path)? } else { Tokens::new() };
                 let created = now()?;
                 let token = Token::generate().map_err(|e| tokens_refused(&e))?;
                 let scopes = scope.into_iter().map(Scope::from).collect();
                 tokens.add_for(label.clone(), &token, created, scopes, person).map_err(|e| tokens_refused(&e))?;
+                if let Some(days) = expires {
+                    tokens.expire(&label, UnixTime(created.0.saturating_add(days.saturating_mul(24 * 3_600))));
+                }
                 tokens.save(&path).map_err(|e| tokens_refused(&e))?;
                 let report = TokenReport { label: label.as_str(), token: Some(token.as_str()), created: created.0 };
                 output.result(&report, || token.as_str().to_owned());
                 output.note("this token is shown once; give it to the caller and keep no copy");
             }
-            Self::List { tokens } => {
-                let tokens = load(&tokens)?;
-                let entry = |e: &testamur_gateway::tokens::TokenEntry| (e.label.to_string(), e.created);
-                let entries: Vec<_> = tokens.entries().iter().map(entry).collect();
-                let report: Vec<_> = entries
+            Self::List { tokens: path } => {
+                let (tokens, used) = (load(&path)?, load_last_used(&path));
+                let report: Vec<_> = tokens
+                    .entries()
                     .iter()
-                    .map(|(label, created)| TokenReport { label, token: None, created: created.0 })
+                    .map(|entry| ListedToken {
+                        label: entry.label.as_str(),
+                        scopes: entry.scopes.iter().map(|scope| scope.name()).collect(),
+                        created: entry.created.0,
+                        expires: entry.expires.map(|time| time.0),
+                        revoked: entry.revoked.map(|time| time.0),
+                        last_used: used.get(&entry.label).map(|time| time.0),
+                    })
                     .collect();
-                output.result(&report, || {
-                    entries.iter().map(|(label, at)| format!("{label}  since {}\n", utc(*at))).collect()
-                });
+                output.result(&report, || report.iter().map(ListedToken::line).collect());
+            }
+            Self::Revoke { tokens: path, label } => {
+                let (mut tokens, at) = (load(&path)?, now()?);
+                if !tokens.revoke(&label, at) {
+                    return Err(CommandError::failed(
+                        "gateway.tokens",
+                        format!("{} has no token labelled {label} that is not revoked", path.display()),
+                        "`testamur gateway token list` shows the labels",
+                    ));
+                }
+                tokens.save(&path).map_err(|e| tokens_refused(&e))?;
+                let report = TokenReport { label: label.as_str(), token: None, created: at.0 };
+                output.result(&report, || output.paint(Tone::Good, &format!("Revoked the token of {label}")));
             }
             Self::Remove { tokens: path, label } => {
                 let mut tokens = load(&path)?;
