@@ -1,6 +1,7 @@
 //! The gateway over real HTTP on loopback, in front of nodes that are small but whose receipts are real.
 
 mod bad_input;
+mod clients;
 mod diplomas;
 mod fake_node;
 mod kept;
