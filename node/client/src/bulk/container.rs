@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testamur_primitives::commitment::{DocumentDigest, Opening, SaltText};
 use testamur_primitives::hash::TreeHash;
@@ -135,23 +136,12 @@ impl Container {
 
     /// A chunk below [`Container::chunks`]; its checksum, place and root agree with the index.
     pub fn chunk(&self, number: usize) -> Result<Chunk, BulkError> {
-        let (offset, root) = self.index.chunks[number];
-        let fault = BulkError::container(&self.path);
-        let malformed = |what| fault(Fault::Malformed { offset, what });
-        let section = read_section(&self.file, self.id, offset, self.length).map_err(|error| match error {
-            ReadError::Fault(damage) => fault(damage),
-            ReadError::Io(error) => BulkError::io("reading", &self.path)(error),
-        })?;
-        if section.kind != Kind::Chunk {
-            return Err(malformed("another section where a chunk should be"));
-        }
-        let chunk = Chunk::parse(section.body).map_err(malformed)?;
-        let first = (number * CHUNK_ENTRIES) as u64;
-        let count = (self.index.count - first).min(CHUNK_ENTRIES as u64);
-        if chunk.first() != first || chunk.count() as u64 != count || chunk.root() != root {
-            return Err(fault(Fault::Disagree("a chunk is not the one of the index")));
-        }
-        Ok(chunk)
+        self.parts().chunk(number)
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let Self { file, path, length, id, index, .. } = self;
+        Parts { file, path, length: *length, id: *id, count: index.count, chunks: &index.chunks }
     }
 
     /// The receipt of a document, as its own file: the same bytes as if it had been notarised by itself under this record.
@@ -250,14 +240,67 @@ impl Container {
     }
 
     /// Computes the root of every chunk from its documents: all that the container says is under the record's root.
-    pub fn check(&self) -> Result<(), BulkError> {
-        for number in 0..self.chunks() {
-            let chunk = self.chunk(number)?;
-            if chunk.computed_root() != chunk.root() {
-                let fault = Fault::Disagree("a chunk's root is not that of its documents");
-                return Err(BulkError::container(&self.path)(fault));
-            }
+    pub fn check(&self, threads: usize) -> Result<(), BulkError> {
+        self.parts().check(threads)
+    }
+}
+
+/// Chunks in a file, and what they have to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) path: &'a Path,
+    pub(crate) length: u64,
+    pub(crate) id: ContainerId,
+    pub(crate) count: u64,
+    pub(crate) chunks: &'a [(u64, TreeHash)],
+}
+
+impl Parts<'_> {
+    fn chunk(&self, number: usize) -> Result<Chunk, BulkError> {
+        let (offset, root) = self.chunks[number];
+        let fault = BulkError::container(self.path);
+        let malformed = |what| fault(Fault::Malformed { offset, what });
+        let section = read_section(self.file, self.id, offset, self.length).map_err(|error| match error {
+            ReadError::Fault(damage) => fault(damage),
+            ReadError::Io(error) => BulkError::io("reading", self.path)(error),
+        })?;
+        if section.kind != Kind::Chunk {
+            return Err(malformed("another section where a chunk should be"));
         }
-        Ok(())
+        let chunk = Chunk::parse(section.body).map_err(malformed)?;
+        let first = (number * CHUNK_ENTRIES) as u64;
+        let count = (self.count - first).min(CHUNK_ENTRIES as u64);
+        if chunk.first() != first || chunk.count() as u64 != count || chunk.root() != root {
+            return Err(fault(Fault::Disagree("a chunk is not the one of the index")));
+        }
+        Ok(chunk)
+    }
+
+    /// Reads all chunks and computes their roots, on as many threads; the first error ends it.
+    pub(crate) fn check(&self, threads: usize) -> Result<(), BulkError> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= self.chunks.len() {
+                    return Ok(());
+                }
+                let checked = self.chunk(number).and_then(|chunk| {
+                    let fault = Fault::Disagree("a chunk's root is not that of its documents");
+                    let holds = chunk.computed_root() == chunk.root();
+                    if holds { Ok(()) } else { Err(BulkError::container(self.path)(fault)) }
+                });
+                if checked.is_err() {
+                    // The others stop after the chunk that they have.
+                    next.store(self.chunks.len(), Ordering::Relaxed);
+                    return checked;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("a check does not panic"))
+        })
     }
 }

@@ -17,7 +17,7 @@ const CHUNK: u64 = CHUNK_ENTRIES as u64;
 fn everything(path: &Path) -> Result<Vec<Option<Vec<u8>>>, String> {
     let read = || -> Result<Vec<Option<Vec<u8>>>, BulkError> {
         let container = Container::open(path)?;
-        container.check()?;
+        container.check(2)?;
         (0..container.count()).map(|index| container.receipt(index)).collect()
     };
     read().map_err(|error| error.code().to_owned())
@@ -169,7 +169,7 @@ fn a_run_killed_at_any_byte_goes_on() {
                 }
             }
             let container = Container::open(&path).unwrap();
-            container.check().unwrap();
+            container.check(2).unwrap();
             for index in [0, CHUNK - 1, CHUNK, count - 1] {
                 assert!(container.receipt(index).unwrap().is_some());
             }
@@ -202,4 +202,25 @@ fn damage_in_the_middle_of_a_run_is_left_for_the_operator() {
     }
     std::fs::write(&partial, &bytes).unwrap();
     assert!(matches!(Writer::open(&path, &given).unwrap().stage(), Stage::Signed(_)));
+}
+
+/// INV-BULK-1: what is on disk is read again before anything is signed over it.
+#[test]
+fn a_bit_that_flips_on_its_way_to_the_disk_is_found_before_signing() {
+    use std::os::unix::fs::FileExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.receipts");
+    let mut writer = Writer::open(&path, &settings(Order::Given)).unwrap();
+    fill(&mut writer, 3 * CHUNK);
+    writer.seal().unwrap();
+    writer.read_back(2).unwrap();
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(Writer::partial_path(&path)).unwrap();
+    for at in [200, 100_000, 150_000] {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+        assert_eq!(writer.read_back(2).unwrap_err().code(), "container.damaged");
+        file.write_all_at(&byte, at).unwrap();
+    }
+    writer.read_back(1).unwrap();
 }

@@ -143,6 +143,9 @@ impl BulkOptions {
                     .note(format!("going on with {count} documents as they were gathered before; none is read again"));
             }
         }
+        if let Stage::Sealed = writer.stage() {
+            writer.read_back(self.threads.map_or_else(threads, usize::from)).map_err(|e| bulk::failed(&e))?;
+        }
         if !matches!(writer.stage(), Stage::Final) {
             let anchored = runtime.block_on(anchor(&mut writer, notary, reference));
             anchored.map_err(|error| not_anchored(&error))?;
