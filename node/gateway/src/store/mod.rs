@@ -116,6 +116,9 @@ fn io<E: core::fmt::Display>(action: &'static str) -> impl Fn(E) -> StoreError {
 /// Opens the database of an archive: again and again, when a disk comes back.
 type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
 
+/// What was committed last, to be read.
+type Snapshot = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 /// What readers and the writer share.
 struct Shared {
     opener: Opener,
@@ -352,7 +355,7 @@ impl Shared {
     }
 
     /// What was committed last; none as long as nothing was.
-    fn table(&self) -> Result<Option<redb::ReadOnlyTable<&'static [u8], &'static [u8]>>, StoreError> {
+    fn table(&self) -> Result<Option<Snapshot>, StoreError> {
         let database = self.database.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let database =
             database.as_ref().ok_or_else(|| io("read")("it could not be written, and is not open again yet"))?;

@@ -5,6 +5,7 @@ mod clients;
 mod diplomas;
 mod fake_node;
 mod kept;
+mod killed;
 mod log;
 mod nodes;
 mod notarise;

@@ -221,6 +221,22 @@ async fn the_description_names_every_route_and_code() {
             let answer = world.send(world.bare(&method.to_uppercase(), path)).await;
             let expected = if operation["security"].as_array().unwrap().is_empty() { 200 } else { 401 };
             assert_eq!(answer.status, expected, "{method} {path}");
+            // What Chromium sends when a script of another page calls, with the caller's own token: refused before anything is read.
+            let request = world.bare(&method.to_uppercase(), path).bearer_auth(&world.token);
+            let request = request
+                .header("origin", "https://evil.example")
+                .header("referer", "https://evil.example/")
+                .header("sec-fetch-dest", "empty")
+                .header("sec-fetch-mode", "cors")
+                .header("sec-fetch-site", "cross-site")
+                .header(
+                    "user-agent",
+                    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
+                );
+            let answer = world.send(request).await;
+            let expected = if path == "/livez" { 200 } else { 403 };
+            assert_eq!(answer.status, expected, "{method} {path}");
+            assert!(!answer.headers.contains_key("access-control-allow-origin"), "{method} {path}");
         }
     }
     let page = world.send(world.bare("GET", "/docs")).await;

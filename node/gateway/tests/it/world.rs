@@ -118,6 +118,11 @@ impl World {
         self.served.await.unwrap();
     }
 
+    /// Calls with another token.
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
