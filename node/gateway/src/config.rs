@@ -37,6 +37,15 @@ pub enum ConfigError {
     Hosts,
 }
 
+/// Where backups of the archive are written, while the gateway goes on.
+#[derive(Debug, Clone)]
+pub struct Backups {
+    /// The directory: each backup is a new file in it. Best on another disk.
+    pub directory: PathBuf,
+    /// The file with the archive's key, under its passphrase; copied beside each backup.
+    pub key_file: Option<PathBuf>,
+}
+
 /// A gateway's configuration. `Debug` shows neither keys nor tokens.
 pub struct GatewayConfig {
     /// Where it listens; port 0 chooses one.
@@ -64,6 +73,8 @@ pub struct GatewayConfig {
     pub final_timeout: Duration,
     /// The archive of receipts. Without one nothing is kept between requests: no queue, no ids, no idempotency keys.
     pub store: Option<Store>,
+    /// Where `POST /v1/backups` writes.
+    pub backups: Option<Backups>,
     /// Who is told of what settles without anybody waiting: needs the archive.
     pub webhook: Option<Webhook>,
     /// Documents that the queue takes at most.
@@ -100,6 +111,7 @@ impl GatewayConfig {
             batch_window: BATCH_WINDOW_DEFAULT,
             final_timeout: FINAL_TIMEOUT,
             store: None,
+            backups: None,
             webhook: None,
             queue_documents_max: QUEUE_DOCUMENTS_MAX,
             desk: None,

@@ -7,14 +7,18 @@ use axum::extract::{Path, State as Shared};
 use axum::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::answer;
+use crate::config::Backups;
 use crate::guard::Caller;
-use crate::problem::{GatewayProblem, NOT_FINAL, OUTCOME_UNKNOWN, STORE_ABSENT, UNKNOWN_DOCUMENT, UNSETTLED};
+use crate::problem::{
+    BACKUP_FAILED, BACKUPS_ABSENT, GatewayProblem, NOT_FINAL, OUTCOME_UNKNOWN, STORE_ABSENT, UNKNOWN_DOCUMENT,
+    UNSETTLED,
+};
 use crate::records::{self, refused};
 use crate::routes::{Answer, App};
 use crate::store::{State, Store, Submission, SubmissionId};
@@ -31,6 +35,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/v1/documents/{id}", get(show).delete(forget))
         .route("/v1/documents/{id}/receipt", get(receipts))
         .route("/v1/documents/{id}/receipts/{place}", get(receipt))
+        .route("/v1/backups", post(back_up))
 }
 
 /// The archive, or the problem that there is none.
@@ -212,4 +217,31 @@ async fn forget(Shared(app): Shared<Arc<App>>, Extension(caller): Extension<Call
     store.write(step).await.map_err(|error| GatewayProblem::of_store(&error))?;
     tracing::info!(caller = %caller.label, document = %submission.id, documents = submission.count, "forgotten");
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Copies the archive while requests go on: as it is at one moment.
+async fn back_up(Shared(app): Shared<Arc<App>>, Extension(caller): Extension<Caller>) -> Answer {
+    caller.require(Scope::Operate)?;
+    let store = Arc::clone(store(&app)?);
+    let absent = || GatewayProblem::new(&BACKUPS_ABSENT, "the gateway was given no directory for backups");
+    let Backups { directory, key_file } = app.backups.clone().ok_or_else(absent)?;
+    // Named by its time and, since two may come in one second, by what an id is made of.
+    let id = SubmissionId::fresh().map_err(|error| GatewayProblem::of_store(&error))?;
+    let name = format!("receipts-{id}.redb");
+    let copy = directory.join(&name);
+    let copied = tokio::task::spawn_blocking(move || {
+        let values = store.backup(&copy).map_err(|error| error.to_string())?;
+        // If we crash here, the backup is without its key and the next one is whole.
+        if let Some(key) = key_file {
+            let beside = copy.with_extension("redb.key");
+            std::fs::copy(key, beside).map_err(|error| error.to_string())?;
+        }
+        Ok::<_, String>(values)
+    });
+    let values = copied.await.unwrap_or_else(|_| Err("it broke off".into())).map_err(|reason| {
+        tracing::error!(reason, "backup failed");
+        GatewayProblem::new(&BACKUP_FAILED, "the backup could not be written; the log says why")
+    })?;
+    tracing::info!(caller = %caller.label, name, values, "backup made");
+    Ok(json_answer(StatusCode::CREATED, &json!({ "name": name, "values": values })))
 }

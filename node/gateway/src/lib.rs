@@ -41,5 +41,5 @@ pub mod tokens;
 pub mod upload;
 pub mod webhook;
 
-pub use config::{ConfigError, GatewayConfig};
+pub use config::{Backups, ConfigError, GatewayConfig};
 pub use service::{Gateway, GatewayError};

@@ -112,6 +112,18 @@ fn routes() -> Vec<Route> {
         },
         Route {
             method: "post",
+            path: "/v1/backups",
+            summary: "Back the archive up",
+            description: "Writes a consistent copy of receipts and queue into the gateway's directory for backups, while requests go on. \
+                          Answered with 201 and its name. Scope `operate`."
+                .into(),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "201: the name of the copy, and how many values it holds.",
+        },
+        Route {
+            method: "post",
             path: "/v1/diplomas",
             summary: "Issue diplomas",
             description: format!(

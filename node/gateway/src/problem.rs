@@ -31,7 +31,7 @@ kinds! {
     /// A token whose time is over.
     TOKEN_EXPIRED = "gateway.token-expired", UNAUTHORIZED, "token expired", "The token's time is over. Ask the gateway's operator for another.";
     /// A token of another scope.
-    TOKEN_SCOPE = "gateway.token-scope", FORBIDDEN, "token not good for this", "The token lacks the scope that the route takes: notarise, diplomas or approve. Ask the gateway's operator for another: `testamur gateway token add --scope …`.";
+    TOKEN_SCOPE = "gateway.token-scope", FORBIDDEN, "token not good for this", "The token lacks the scope that the route takes: notarise, diplomas, approve or operate. Ask the gateway's operator for another: `testamur gateway token add --scope …`.";
     /// A token of nobody.
     TOKEN_PERSON = "gateway.token-person", FORBIDDEN, "token of no person", "Changes of diplomas are proposed by one person and approved by another. Ask the gateway's operator for a token of your own: `testamur gateway token add --person NAME`.";
     /// A web page of another origin.
@@ -76,6 +76,10 @@ kinds! {
     STORE_ABSENT = "gateway.store-absent", NOT_IMPLEMENTED, "gateway without archive", "This gateway keeps no receipts: it has no queue, answers no Idempotency-Key and knows no ids. Its operator can give it an archive.";
     /// The archive cannot be written.
     STORE_FAILED = "gateway.store-failed", SERVICE_UNAVAILABLE, "archive cannot be written", "The gateway's disk fails. What was taken before is kept. Repeat the request later, with the same Idempotency-Key if it has one; the gateway's operator must act.";
+    /// No place for backups.
+    BACKUPS_ABSENT = "gateway.backups-absent", NOT_IMPLEMENTED, "no place for backups", "This gateway was given no directory for backups. Its operator can set one.";
+    /// A backup that was not made.
+    BACKUP_FAILED = "gateway.backup-failed", INTERNAL_SERVER_ERROR, "backup failed", "The backup could not be written. The archive is as it was; the gateway's operator must look at the directory for backups.";
     /// No room.
     DISK_FULL = "gateway.disk-full", INSUFFICIENT_STORAGE, "disk full", "The gateway's disk has no room for more. Nothing of this request was taken; what was taken before is kept and goes on. The gateway's operator must make room.";
     /// Too much in the queue.

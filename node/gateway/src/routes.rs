@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::batcher::Batcher;
+use crate::config::Backups;
 use crate::diplomas::Desk;
 use crate::guard::{Caller, Guard, allow_host_and_site, require_token};
 use crate::idempotency::{Turn, UnderWay};
@@ -44,6 +45,8 @@ pub(crate) struct App {
     pub(crate) batcher: Batcher,
     /// The queue, if there is an archive.
     pub(crate) queue: Option<Arc<Queue>>,
+    /// Where backups go.
+    pub(crate) backups: Option<Backups>,
     /// How long a record is waited for.
     pub(crate) final_timeout: Duration,
     /// Requests with idempotency keys.
@@ -62,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) records: Arc<Records>,
     pub(crate) batcher: Batcher,
     pub(crate) queue: Option<Arc<Queue>>,
+    pub(crate) backups: Option<Backups>,
     pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) batch_window: Duration,
     pub(crate) final_timeout: Duration,
@@ -69,12 +73,13 @@ pub(crate) struct Parts {
 
 /// All routes of a gateway.
 pub(crate) fn router(parts: Parts) -> Router {
-    let Parts { guard, records, batcher, queue, desk, batch_window, final_timeout } = parts;
+    let Parts { guard, records, batcher, queue, backups, desk, batch_window, final_timeout } = parts;
     let app = Arc::new(App {
         desk,
         records,
         batcher,
         queue,
+        backups,
         final_timeout,
         under_way: UnderWay::default(),
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),

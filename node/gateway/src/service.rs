@@ -107,6 +107,7 @@ impl Gateway {
             records: Arc::clone(&records),
             batcher,
             queue,
+            backups: config.backups,
             desk: desk.clone(),
             batch_window: config.batch_window,
             final_timeout: config.final_timeout,

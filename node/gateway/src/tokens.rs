@@ -112,11 +112,13 @@ pub enum Scope {
     Diplomas,
     /// Approving changes that somebody else proposed.
     Approve,
+    /// Keeping the gateway: backups.
+    Operate,
 }
 
 impl Scope {
     /// All.
-    pub const ALL: [Self; 3] = [Self::Notarise, Self::Diplomas, Self::Approve];
+    pub const ALL: [Self; 4] = [Self::Notarise, Self::Diplomas, Self::Approve, Self::Operate];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -124,6 +126,7 @@ impl Scope {
             Self::Notarise => "notarise",
             Self::Diplomas => "diplomas",
             Self::Approve => "approve",
+            Self::Operate => "operate",
         }
     }
 }

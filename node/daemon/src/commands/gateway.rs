@@ -12,7 +12,7 @@ use testamur_api::server::Tls;
 use testamur_gateway::diplomas::{Desk, RowsKind};
 use testamur_gateway::tokens::{Scope, Token, Tokens, TokensError, load_last_used};
 use testamur_gateway::webhook::{Webhook, fresh_secret};
-use testamur_gateway::{Gateway as GatewayService, GatewayConfig};
+use testamur_gateway::{Backups, Gateway as GatewayService, GatewayConfig};
 use testamur_primitives::record::Reference;
 use testamur_primitives::units::UnixTime;
 use testamur_registrar::Options;
@@ -124,6 +124,8 @@ pub(crate) enum ScopeName {
     Diplomas,
     /// Approving changes that somebody else proposed
     Approve,
+    /// Keeping the gateway: backups
+    Operate,
 }
 
 impl From<ScopeName> for Scope {
@@ -132,6 +134,7 @@ impl From<ScopeName> for Scope {
             ScopeName::Notarise => Self::Notarise,
             ScopeName::Diplomas => Self::Diplomas,
             ScopeName::Approve => Self::Approve,
+            ScopeName::Operate => Self::Operate,
         }
     }
 }
@@ -163,6 +166,8 @@ struct ConfigFile {
     batch_window_ms: Option<u64>,
     /// Where receipts are kept; made, with its key beside it, when it is not there.
     receipts: Option<PathBuf>,
+    /// Directory for backups that are made while the gateway runs: POST /v1/backups.
+    backups: Option<PathBuf>,
     /// Who is told of what became final.
     webhook: Option<WebhookTable>,
     /// Home of the university whose diplomas are issued here; the gateway then has its archive to itself.
@@ -225,7 +230,12 @@ impl ConfigFile {
         let mut config = GatewayConfig::new(file.listen, file.nodes, author.into_signing(), tokens, trust);
         config.tokens_file = Some(base.join(&file.tokens));
         if let Some(receipts) = &file.receipts {
-            config.store = Some(archive::open(&base.join(receipts), &access)?);
+            let receipts = base.join(receipts);
+            config.store = Some(archive::open(&receipts, &access)?);
+            config.backups = file.backups.as_ref().map(|directory| Backups {
+                directory: base.join(directory),
+                key_file: Some(archive::key_path(&receipts)),
+            });
         }
         if let Some(webhook) = &file.webhook {
             let secret = base.join(&webhook.secret_file);

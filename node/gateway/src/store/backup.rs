@@ -13,7 +13,7 @@ impl Store {
     /// that serves connections.
     ///
     /// If we crash inside, the path holds an archive without its mark, which [`Store::open`] and [`restore`] refuse.
-    pub fn backup(&self, path: &Path, key: &ArchiveKey) -> Result<u64, StoreError> {
+    pub fn backup(&self, path: &Path) -> Result<u64, StoreError> {
         let Some(table) = self.shared.table()? else { return Err(StoreError::Damaged) };
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io("backed up"))?;
         let database = redb::Database::builder().create(path).map_err(io("backed up"))?;
@@ -50,7 +50,7 @@ impl Store {
         transaction.commit().map_err(io("backed up"))?;
         drop(database);
         // What was written opens again, with the key that its owner has.
-        Store::open(path, key).map(|_| count)
+        Self::open(path, &self.key).map(|_| count)
     }
 }
 
@@ -59,5 +59,5 @@ pub fn restore(backup: &Path, path: &Path, key: &ArchiveKey) -> Result<u64, Stor
     if !backup.is_file() {
         return Err(io("restored")("there is no such backup"));
     }
-    Store::open(backup, key)?.backup(path, key)
+    Store::open(backup, key)?.backup(path)
 }

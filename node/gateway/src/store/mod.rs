@@ -132,6 +132,7 @@ pub struct Store {
     shared: Arc<Shared>,
     writer: Writer,
     path: PathBuf,
+    key: ArchiveKey,
     /// The next number of the queue.
     next: AtomicU64,
     /// Documents in the queue.
@@ -184,7 +185,15 @@ impl Store {
         }
         let writer = Writer::start(Arc::clone(&shared))?;
         let (next, waiting) = (AtomicU64::new(0), AtomicU64::new(0));
-        let store = Self { shared, writer, path: path.to_owned(), next, waiting, miscounted: AtomicBool::new(false) };
+        let store = Self {
+            shared,
+            writer,
+            path: path.to_owned(),
+            key: key.clone(),
+            next,
+            waiting,
+            miscounted: AtomicBool::new(false),
+        };
         store.count()?;
         Ok(store)
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testamur_client::author::{AuthorKey, SignError};
-use testamur_gateway::GatewayConfig;
-use testamur_gateway::store::{ArchiveKey, Store};
-use testamur_gateway::tokens::{Token, Tokens};
+use testamur_gateway::store::{ArchiveKey, Store, restore};
+use testamur_gateway::tokens::{Scope, Token, Tokens};
+use testamur_gateway::{Backups, GatewayConfig};
 use testamur_primitives::codec;
 use testamur_primitives::commitment::DigestAlgorithm;
 use testamur_primitives::key::{PublicKey, SigningKey};
@@ -321,4 +321,42 @@ async fn a_queue_waits_for_its_key() {
     is_in.store(true, Ordering::Relaxed);
     until(&world, &href, "final").await;
     assert_eq!(world.record_count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_under_load_serves_the_same_receipts_elsewhere() {
+    let kept = Kept::new();
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("the.key");
+    std::fs::write(&key_file, "sealed").unwrap();
+    let operator = Token::generate().unwrap();
+    let world = World::with(1, |config| {
+        kept.configure(config);
+        let scopes = [Scope::Operate].into();
+        config.tokens.add_for("operator".parse().unwrap(), &operator, UnixTime(0), scopes, None).unwrap();
+        config.backups = Some(Backups { directory: directory.path().to_owned(), key_file: Some(key_file) });
+    })
+    .await;
+    let before = world.notarise(b"before").await;
+    // Its scope is needed, and good for nothing else.
+    assert_eq!(world.send(world.post("/v1/backups")).await.problem().1, "gateway.token-scope");
+    let other = world.bare("POST", "/v1/documents").bearer_auth(operator.as_str()).body("x");
+    assert_eq!(world.send(other).await.problem().1, "gateway.token-scope");
+    let load = async {
+        for number in 0..20 {
+            assert_eq!(world.notarise(format!("during {number}").as_bytes()).await.status, 200);
+        }
+    };
+    let backup = world.send(world.bare("POST", "/v1/backups").bearer_auth(operator.as_str()));
+    let (answer, ()) = tokio::join!(backup, load);
+    assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    let copy = directory.path().join(answer.json()["name"].as_str().unwrap());
+    assert_eq!(std::fs::read(copy.with_extension("redb.key")).unwrap(), b"sealed");
+    // The gateway's own archive is lost; another machine has the copy.
+    let elsewhere = directory.path().join("elsewhere.redb");
+    restore(&copy, &elsewhere, &ArchiveKey::from_bytes(&[5; 32])).unwrap();
+    let world = world.restart(|config| config.store = Some(Kept::open(&elsewhere))).await;
+    let again = world.send(world.get(&format!("/v1/documents/{}/receipt", id_of(&before)))).await;
+    assert_eq!((again.status, again.body), (200, before.body));
+    assert_eq!(world.notarise(b"after").await.status, 200);
 }

@@ -12,7 +12,7 @@ use crate::keystore::{Access, Key, KeyKind, Protection};
 const KEY_BYTES_MAX: usize = 64 * 1024;
 
 /// Where the key of an archive is: beside it.
-fn key_path(archive: &Path) -> PathBuf {
+pub(super) fn key_path(archive: &Path) -> PathBuf {
     let mut name = archive.file_name().unwrap_or_default().to_owned();
     name.push(".key");
     archive.with_file_name(name)
@@ -20,7 +20,7 @@ fn key_path(archive: &Path) -> PathBuf {
 
 fn refused(error: &StoreError) -> CommandError {
     let hint = match error {
-        StoreError::Busy(_) => "stop the gateway first",
+        StoreError::Busy(_) => "stop the gateway first, or have it make the copy: POST /v1/backups",
         StoreError::WrongKey(_) => "the key beside the archive is another one's: restore both from one backup",
         StoreError::Damaged => "restore it from a backup: `testamur gateway restore`",
         _ => "",
@@ -59,7 +59,7 @@ pub(super) fn open(archive: &Path, access: &Access) -> Result<Store, CommandErro
 /// Copies an archive and its key, which stays under its passphrase. Returns how many values there are.
 pub(super) fn back_up(archive: &Path, to: &Path, access: &Access) -> Result<u64, CommandError> {
     let key = read_key(archive, access)?;
-    let count = Store::open(archive, &key).and_then(|store| store.backup(to, &key)).map_err(|e| refused(&e))?;
+    let count = Store::open(archive, &key).and_then(|store| store.backup(to)).map_err(|e| refused(&e))?;
     // If we crash here, the copy has no key: it is refused when it is restored, and the next backup is made elsewhere.
     files::create(&key_path(to), &files::read_at_most(&key_path(archive), KEY_BYTES_MAX)?, 0o600)?;
     Ok(count)
