@@ -83,10 +83,6 @@ fn genesis(name: &str, author: &Did) -> Genesis {
 
 /// Makes the ledger of a network with this name, its block cosigned by so many validators.
 pub(crate) fn ledger(name: &str, cosigners: usize) -> Ledger {
-    let author_key = key(9, 9);
-    let author = Did::key(&author_key.public_key());
-    let genesis = genesis(name, &author);
-    let set = genesis.validator_set();
     let digest = testamur_primitives::codec::sha256(&[DOCUMENT]).to_vec();
     let salt = Salt::from_bytes([5; 32]);
     let leaf = BatchLeaf {
@@ -99,6 +95,16 @@ pub(crate) fn ledger(name: &str, cosigners: usize) -> Ledger {
         entries: vec![Bytes(leaf.entry())],
         reference: None,
     };
+    let opening = Opening { index: 0, alg: DigestAlgorithm::Sha2_256, digest, salt: Some(SaltText(salt)), path: None };
+    ledger_over(name, cosigners, act, Some(opening))
+}
+
+/// The same over any act.
+pub(crate) fn ledger_over(name: &str, cosigners: usize, act: Act, opening: Option<Opening>) -> Ledger {
+    let author_key = key(9, 9);
+    let author = Did::key(&author_key.public_key());
+    let genesis = genesis(name, &author);
+    let set = genesis.validator_set();
     let payload = Payload {
         v: 1,
         net: genesis.hash(),
@@ -145,13 +151,7 @@ pub(crate) fn ledger(name: &str, cosigners: usize) -> Ledger {
         validators: set,
         epochs: Vec::new(),
         author: AuthorKey { jwk: author_key.public_key().to_jwk(), state: None },
-        opening: Some(Opening {
-            index: 0,
-            alg: DigestAlgorithm::Sha2_256,
-            digest,
-            salt: Some(SaltText(salt)),
-            path: None,
-        }),
+        opening,
         anchors: Vec::new(),
         algorithms: Algorithms::default(),
         digest: Bytes::default(),

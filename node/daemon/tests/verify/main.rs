@@ -1,5 +1,6 @@
 //! `testamur verify` and `testamur network` as their user meets them: the real binary, its messages, its exit codes.
 
+mod folders;
 mod ledger;
 
 use std::fs;
