@@ -9,7 +9,7 @@ use std::iter::Peekable;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use testamur_primitives::commitment::DocumentDigest;
+use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
 
 use crate::bulk::container::Container;
 use crate::bulk::error::{BulkError, Fault};
@@ -76,7 +76,7 @@ pub fn compare(
     let exclusions = Exclusions::new(&settings.exclude)?;
     let mut walk = Walk::new(root, exclusions, settings.links, &[container.path()], b"")?.peekable();
     std::thread::scope(|scope| {
-        let hash = |(name, expected): (Vec<u8>, DocumentDigest)| match digest_steady(
+        let hash = |(name, expected): (Vec<u8>, DocumentDigest)| match digest_file(
             expected.algorithm(),
             &Walk::path(root, &name),
             progress,
@@ -121,6 +121,20 @@ pub fn compare(
     })
 }
 
+/// As [`digest_steady`], of files alone: a pipe that stands where a document was would be waited for for ever.
+fn digest_file(algorithm: DigestAlgorithm, path: &Path, progress: &Progress) -> Result<DocumentDigest, LeftOut> {
+    match std::fs::metadata(path).map_err(LeftOut::Unreadable)? {
+        metadata if metadata.is_file() => digest_steady(algorithm, path, progress),
+        metadata if metadata.is_dir() => Err(LeftOut::Unreadable(ErrorKind::IsADirectory.into())),
+        _ => Err(LeftOut::Special),
+    }
+}
+
+/// Whether a name stays below the folder: a container from a stranger must not lead elsewhere.
+fn stays_within(name: &[u8]) -> bool {
+    name.split(|byte| *byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b".." && !part.contains(&0))
+}
+
 /// Reads container and folder side by side; ends early when nobody takes results any more.
 fn side_by_side(
     container: &Container,
@@ -138,6 +152,10 @@ fn side_by_side(
             let goes_on = match entry.digest {
                 None => feed.push_done(Outcome::Erased),
                 Some((algorithm, digest)) => {
+                    if !stays_within(entry.name) {
+                        let fault = Fault::Disagree("a name that leads out of the folder");
+                        return Err(BulkError::container(container.path())(fault));
+                    }
                     let digest = digest.to_vec();
                     let expected = DocumentDigest::new(algorithm, digest).expect("a chunk's digests have their length");
                     Progress::add(&progress.found, 1);

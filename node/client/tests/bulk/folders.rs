@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use testamur_client::bulk::chunk::Columns;
 use testamur_client::bulk::compare::{Compared, Difference, compare};
 use testamur_client::bulk::container::Container;
 use testamur_client::bulk::error::BulkError;
@@ -14,7 +15,7 @@ use testamur_client::bulk::format::{Links, Order, Settings, display_name};
 use testamur_client::bulk::walk::{Exclusions, Omission};
 use testamur_client::bulk::writer::Writer;
 use testamur_client::digest::digest_reader;
-use testamur_primitives::commitment::DigestAlgorithm;
+use testamur_primitives::commitment::{DigestAlgorithm, Form};
 
 use crate::{Ledger, settings};
 
@@ -164,6 +165,30 @@ fn changed_missing_and_added_are_found_by_name() {
     assert_eq!(compared, Compared { missing: 3_000, ..Compared::default() });
     let error = compare(&container, &root.join("absent"), 1, &Progress::default(), |_| {}).unwrap_err();
     assert!(matches!(error, BulkError::Io { .. }), "a folder that is not there is no folder of missing files: {error}");
+}
+
+#[test]
+fn neither_a_pipe_in_a_documents_place_nor_a_strangers_container_leads_astray() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("archive");
+    write(&root, "a", "a");
+    write(&root, "b", "b");
+    let (container, _) = notarise(&root, &directory.path().join("x.receipts"), &settings(Order::Names));
+    std::fs::remove_file(root.join("b")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(root.join("b")).status().unwrap().success());
+    let (compared, told) = changes(&container, &root);
+    assert_eq!((compared.same, told), (1, vec!["uncompared b".to_owned()]));
+
+    for (i, name) in ["../archive/a", "/etc/passwd", "a/../a", "", "a//b", "./a", "a\0"].iter().enumerate() {
+        let path = directory.path().join(format!("{i}.receipts"));
+        let mut writer = Writer::open(&path, &settings(Order::Names)).unwrap();
+        let mut columns = Columns::default();
+        columns.push(DigestAlgorithm::Sha2_256, &[1; 32], name.as_bytes()).unwrap();
+        writer.append(&columns.seal(0, Form::Commitment).unwrap(), b"").unwrap();
+        let container = Ledger::new().complete(writer);
+        let error = compare(&container, &root, 1, &Progress::default(), |_| {}).unwrap_err();
+        assert_eq!(error.code(), "container.disagree", "{name}");
+    }
 }
 
 #[test]
