@@ -31,7 +31,9 @@ impl AnchorError {
         match self {
             Self::Bulk(error) => error.code(),
             Self::Author(_) => "bulk.author",
-            Self::Finalise(FinaliseError::Refused { problem, .. } | FinaliseError::Busy { problem, .. }) => &problem.code,
+            Self::Finalise(FinaliseError::Refused { problem, .. } | FinaliseError::Busy { problem, .. }) => {
+                &problem.code
+            }
             Self::Finalise(error) if error.may_have_taken_effect() => "bulk.pending",
             Self::Finalise(_) => "bulk.nodes",
         }
@@ -57,11 +59,7 @@ impl AnchorError {
 /// A container whose record is signed already is not signed again while that record may still enter the ledger: the same
 /// bytes are sent, so nothing is notarised twice (INV-BULK-2). Only a record that is past its time, and that no node has,
 /// gives way to a new one. If we crash behind any step, the next call finds in the file how far this one came.
-pub async fn anchor(
-    writer: &mut Writer,
-    notary: &Notary,
-    reference: Option<Reference>,
-) -> Result<Facts, AnchorError> {
+pub async fn anchor(writer: &mut Writer, notary: &Notary, reference: Option<Reference>) -> Result<Facts, AnchorError> {
     let cut = match writer.stage() {
         Stage::Signed(record) if is_past(record)? => {
             let id = record.id();
