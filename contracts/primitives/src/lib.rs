@@ -39,6 +39,7 @@ pub mod record;
 pub mod schemas;
 pub mod state;
 pub mod status;
+pub mod stream;
 pub mod trust;
 pub mod units;
 pub mod votes;

@@ -122,3 +122,12 @@ pub const STATUS_HISTORY_DAYS_MAX: u32 = 36_525;
 pub const CREDENTIALS_REMEMBERED_MAX: usize = 4_096;
 /// Validators' keys remembered as good ones: three for each of 64 validators, of twenty networks or epochs.
 pub const VALIDATOR_KEYS_REMEMBERED_MAX: usize = 4_096;
+/// Bytes of a state value with its key in a ledger stream: a schema, doubly encoded, or 256 operators are a tenth of it.
+pub const STREAM_STATE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a row of the state's tree in a ledger stream: a state value and a node of sixteen children.
+pub const STREAM_TREE_BYTES_MAX: usize = STREAM_STATE_BYTES_MAX + 64 * 1024;
+/// Bytes of one answer with blocks: three of the largest blocks with their attachments; a follower holds one at a time.
+pub const BLOCK_STREAM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Blocks of one answer: idle blocks have 2 KiB, so that many of them fill an eighth of an answer, and reading them takes
+/// a tenth of a second.
+pub const BLOCK_STREAM_BLOCKS_MAX: usize = 512;

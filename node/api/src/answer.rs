@@ -18,6 +18,8 @@ pub(crate) const JOSE: &str = "application/jose";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 /// Tiles.
 pub(crate) const OCTETS: &str = "application/octet-stream";
+/// Blocks in the frames of `testamur_primitives::stream`.
+pub(crate) const LEDGER: &str = testamur_primitives::stream::MEDIA_TYPE;
 /// Pages.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 

@@ -15,6 +15,7 @@ use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
 use testamur_primitives::state::StateKey;
 use testamur_primitives::state::evidence::Evidence;
+use testamur_primitives::stream::StreamedBlock;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, UnixTime};
 
 /// Why a read failed. "There is none" is no error: it is an `Option`.
@@ -67,6 +68,10 @@ pub trait Reader: Send + Sync + 'static {
 
     /// A decided block, genesis included.
     fn block(&self, height: Height) -> ReadResult<Option<StoredBlock>>;
+
+    /// Decided blocks from a height on, with their certificates and attachments: at most `limit`, of which the frames
+    /// together have at most `bytes_max` bytes, but one always if there is one.
+    fn blocks_from(&self, from: Height, limit: usize, bytes_max: usize) -> ReadResult<Vec<StreamedBlock>>;
 
     /// At most `limit` headers from height `newest` (or the tip, if that is lower) downwards.
     fn headers(&self, newest: Height, limit: usize) -> ReadResult<Vec<Header>>;

@@ -64,6 +64,8 @@ pub const PAGE_ITEMS_DEFAULT: usize = 50;
 pub const PAGE_ITEMS_MAX: usize = 100;
 /// Epochs of a page at most: each may hold 64 validators.
 pub const PAGE_EPOCHS_MAX: usize = 20;
+/// Blocks of one answer of the block stream when the client does not say.
+pub const STREAM_BLOCKS_DEFAULT: usize = 100;
 /// `Retry-After` of an overloaded server.
 pub const RETRY_AFTER_S: u32 = 2;
 /// Bytes of large answers held at once, until clients have taken them. An entry bundle may have 16 MiB.

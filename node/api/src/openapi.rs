@@ -43,7 +43,7 @@ use crate::routes::{self, EVERYWHERE};
     ),
     paths(
         routes::records::list, routes::records::submit, routes::records::one, routes::records::receipt,
-        routes::notarisations::list, routes::blocks::list, routes::blocks::one,
+        routes::notarisations::list, routes::blocks::list, routes::blocks::one, routes::blocks::stream,
         routes::proofs::latest_checkpoint, routes::proofs::checkpoint, routes::proofs::consistency, routes::proofs::history,
         routes::registry::dids::list, routes::registry::dids::one, routes::registry::dids::history,
         routes::registry::issuers::list, routes::registry::issuers::one,

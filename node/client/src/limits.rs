@@ -8,6 +8,8 @@ pub const NODES_MAX: usize = 64;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// One request that waits for nothing: a lookup on a busy node, over a slow line.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// One request for blocks: 8 MiB on a line of 2 Mbit/s.
+pub const BLOCKS_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long one node is waited for to report a record final before the next node gets the same bytes: a few rounds of
 /// consensus, so that a node cut off from the others does not use up the whole time.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);

@@ -9,17 +9,19 @@ use serde::de::DeserializeOwned;
 use testamur_primitives::codec;
 use testamur_primitives::hash::{AttachmentHash, GenesisHash, RecordId, TreeHash};
 use testamur_primitives::limits::{
-    ATTACHMENT_BYTES_MAX, EVIDENCE_BYTES_MAX, NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, RECORD_BYTES_MAX,
+    ATTACHMENT_BYTES_MAX, BLOCK_STREAM_BYTES_MAX, EVIDENCE_BYTES_MAX, NOTE_BYTES_MAX, RECEIPT_BYTES_MAX,
+    RECORD_BYTES_MAX,
 };
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
 use testamur_primitives::state::StateKey;
 use testamur_primitives::state::evidence::Evidence;
+use testamur_primitives::stream::{self, BlockStream};
 use testamur_primitives::units::{Height, LogSize, UnixTime};
 
 use crate::error::ClientError;
-use crate::limits::{ANSWER_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::limits::{ANSWER_BYTES_MAX, BLOCKS_TIMEOUT, REQUEST_TIMEOUT};
 pub use crate::transport::Connections;
 use crate::transport::Server;
 
@@ -233,6 +235,20 @@ impl Node {
     pub async fn attachment(&self, digest: AttachmentHash) -> Result<Option<Vec<u8>>, ClientError> {
         let request = self.server.get(&format!("v1/attachments/{digest}")).header(ACCEPT, "application/octet-stream");
         self.found(request, ATTACHMENT_BYTES_MAX).await
+    }
+
+    /// Blocks from a height (at least 1) on, at most `limit` (1 to 512) of them; none of them verified. Fewer come when the
+    /// node has no more, or when they are large: ask again from the height after the last one.
+    pub async fn blocks(&self, from: Height, limit: usize) -> Result<BlockStream, ClientError> {
+        let request = self.server.get(&format!("v1/blocks/stream?from={from}&limit={limit}"));
+        let request = request.header(ACCEPT, stream::MEDIA_TYPE);
+        let answer = self.server.success(request, BLOCKS_TIMEOUT, BLOCK_STREAM_BYTES_MAX).await?;
+        let blocks =
+            stream::read_blocks(&answer.body).map_err(|error| self.server.unexpected(format!("blocks: {error}")))?;
+        if blocks.first != from || blocks.blocks.len() > limit {
+            return Err(self.server.unexpected("blocks: others than were asked for"));
+        }
+        Ok(blocks)
     }
 
     async fn checkpoint(&self, which: &str) -> Result<Option<Note>, ClientError> {

@@ -12,6 +12,7 @@ use testamur_primitives::hash::{RecordId, TreeHash};
 use testamur_primitives::merkle;
 use testamur_primitives::note::Note;
 use testamur_primitives::record::Act;
+use testamur_primitives::stream::StreamedBlock;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, UnixTime};
 use testamur_registry::tree::{Proven, prove};
 use testamur_registry::{StateKey, StateReader};
@@ -235,6 +236,32 @@ impl View<'_> {
             let bytes = reads::block_bytes(&self.snapshot, &header)?;
             let attachments = self.attachments_of(height)?;
             Ok(Some(DecidedBlock { bytes, attachments, certificate: note, validators }))
+        })
+    }
+
+    /// Decided blocks from a height on, at least 1, at most `limit` of them, of which the frames together
+    /// (`testamur_primitives::stream`) have at most `bytes_max` bytes; one block always, if there is one.
+    /// Empty from the height after the tip on.
+    pub fn blocks_from(&self, from: Height, limit: usize, bytes_max: usize) -> Result<Vec<StreamedBlock>, StoreError> {
+        self.health.guard(|| {
+            let mut blocks: Vec<StreamedBlock> = Vec::new();
+            let mut left = bytes_max;
+            for height in from.0.max(1)..=self.tip.height().0 {
+                if blocks.len() == limit {
+                    break;
+                }
+                let Some(StoredCheckpoint { header, note, .. }) = self.checkpoint_inner(Height(height))? else { break };
+                let block = reads::block_bytes(&self.snapshot, &header)?;
+                let attachments = self.attachments_of(Height(height))?;
+                let block = StreamedBlock { block, certificate: note, attachments };
+                let bytes = block.encoded_len();
+                if bytes > left && !blocks.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(bytes);
+                blocks.push(block);
+            }
+            Ok(blocks)
         })
     }
 

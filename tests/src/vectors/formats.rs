@@ -10,9 +10,10 @@ use testamur_primitives::epoch::quorum;
 use testamur_primitives::genesis::possession_message;
 use testamur_primitives::key::{PublicKey, SigningKey};
 use testamur_primitives::merkle::MemoryTree;
-use testamur_primitives::note::{TYPE_COSIGNATURE_V1, TYPE_ED25519, VerifierKey};
+use testamur_primitives::note::{Note, TYPE_COSIGNATURE_V1, TYPE_ED25519, VerifierKey};
 use testamur_primitives::policy::tlog_policy;
 use testamur_primitives::record::{Act, Bytes};
+use testamur_primitives::stream::{StreamedBlock, write_blocks};
 use testamur_primitives::units::{Height, Round};
 use testamur_primitives::votes;
 
@@ -63,6 +64,13 @@ pub(super) fn write(files: &mut Files) {
     files.insert("headers.json".into(), file(&headers));
     let block = Block { header: header.clone(), records: vec![records[1].clone()] };
     files.insert("block.bin".into(), block.encode());
+    let streamed = chain.headers[1..].iter().zip(&records).map(|(header, record)| StreamedBlock {
+        block: Block { header: header.clone(), records: vec![record.clone()] }.encode(),
+        certificate: Note::parse(chain.certificate(header).as_bytes()).expect("a note"),
+        attachments: Vec::new(),
+    });
+    let streamed: Vec<_> = streamed.collect();
+    files.insert("blocks.stream".into(), write_blocks(&canonical(&chain.genesis), Height(1), &streamed));
 
     let body = chain.body(&header, 3);
     let message = String::from_utf8(cosignature_message(header.time, &body)).expect("text");

@@ -87,6 +87,7 @@ fn native() -> Vec<Route> {
         ),
         read("/v1/notarisations", get(notarisations::list), &[NOT_READY]),
         read("/v1/blocks", get(blocks::list), &[NOT_READY]),
+        read("/v1/blocks/stream", get(blocks::stream), &[NOT_READY]),
         read("/v1/blocks/{height}", get(blocks::one), &[PATH, NOT_FOUND, NOT_READY]),
         read("/v1/checkpoints/latest", get(proofs::latest_checkpoint), &[NOT_FOUND, NOT_ACCEPTABLE, NOT_READY]),
         read("/v1/checkpoints/{height}", get(proofs::checkpoint), &[PATH, NOT_FOUND, NOT_ACCEPTABLE, NOT_READY]),

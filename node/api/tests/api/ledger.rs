@@ -8,6 +8,7 @@ use testamur_api::ledger::{
     ConsistencyProof, EntryPosition, Finality, HistoryProof, Notarisation, Page, ReadError, ReadResult, Reader,
     RecordQuery, Registry, StoredBlock, StoredCheckpoint, StoredEpoch, StoredRecord, SubmitError, Submitter, Tip,
 };
+use testamur_primitives::block::Block;
 use testamur_primitives::checkpoint::{Checkpoint, cosignature_message};
 use testamur_primitives::codec::sha256;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
@@ -21,6 +22,7 @@ use testamur_primitives::merkle::{self, MemoryTree, Nodes as _};
 use testamur_primitives::note::{Note, SignatureLine};
 use testamur_primitives::receipt::{Algorithms, AuthorKey, Receipt, ReceiptNetwork};
 use testamur_primitives::record::{Act, Bytes as RecordBytes, Payload, Record};
+use testamur_primitives::stream::StreamedBlock;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, Round, UnixTime};
 use testamur_registry::genesis_writes;
 use tokio::sync::Notify;
@@ -393,6 +395,24 @@ impl Reader for MemoryLedger {
         let header = usize::try_from(height.0).ok().and_then(|h| state.headers.get(h)).cloned();
         let records = state.records.iter().filter(|r| r.height == height).map(|r| r.record.id()).collect();
         Ok(header.map(|header| StoredBlock { header, records }))
+    }
+
+    fn blocks_from(&self, from: Height, limit: usize, bytes_max: usize) -> ReadResult<Vec<StreamedBlock>> {
+        let state = self.readable()?;
+        let mut blocks: Vec<StreamedBlock> = Vec::new();
+        for header in state.headers.iter().filter(|h| h.height >= from && h.height > Height(0)).take(limit) {
+            let records =
+                state.records.iter().filter(|r| r.height == header.height).map(|r| r.record.clone()).collect();
+            let block = Block { header: header.clone(), records }.encode();
+            let certificate = state.checkpoint(header.height, &self.set).expect("certified").note;
+            let block = StreamedBlock { block, certificate, attachments: Vec::new() };
+            let bytes = blocks.iter().map(StreamedBlock::encoded_len).sum::<usize>();
+            if !blocks.is_empty() && bytes + block.encoded_len() > bytes_max {
+                break;
+            }
+            blocks.push(block);
+        }
+        Ok(blocks)
     }
 
     fn headers(&self, newest: Height, limit: usize) -> ReadResult<Vec<Header>> {

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
+use testamur_primitives::block::Block;
 use testamur_primitives::checkpoint::verify_certificate;
 use testamur_primitives::codec::{base64url, sha256};
 use testamur_primitives::commitment::Form;
@@ -12,8 +13,9 @@ use testamur_primitives::merkle;
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::{self, Receipt, Verdict};
 use testamur_primitives::record::{Bytes, Record};
+use testamur_primitives::stream;
 use testamur_primitives::trust::TrustFile;
-use testamur_primitives::units::{LogSize, UnixTime};
+use testamur_primitives::units::{Height, LogSize, UnixTime};
 
 use crate::client::{connect, get, get_as, request};
 use crate::ledger::GENESIS_TIME;
@@ -139,6 +141,34 @@ fn blocks_bind_their_headers() {
     assert_eq!(get(node.address, "/v1/blocks/3").json()["first_index"], 2);
     assert_eq!(get(node.address, "/v1/blocks/0").json()["records"], serde_json::json!([]));
     assert_eq!(get(node.address, "/v1/blocks?before=0").json()["blocks"], serde_json::json!([]));
+}
+
+#[test]
+fn blocks_are_followed_by_their_stream() {
+    let (node, [a, _, c]) = filled();
+    let answer = get(node.address, "/v1/blocks/stream?from=1");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/vnd.testamur.ledger")));
+    let followed = stream::read_blocks(&answer.body).unwrap();
+    let genesis = Genesis::from_json(&get(node.address, "/v1/genesis").body).unwrap();
+    assert_eq!((followed.genesis, followed.first, followed.blocks.len()), (genesis.hash(), Height(1), 3));
+    let mut records = Vec::new();
+    let mut previous = None;
+    for streamed in &followed.blocks {
+        let Block { header, records: more } = Block::decode(&streamed.block).unwrap();
+        verify_certificate(&genesis.origin(), &header, &streamed.certificate, &genesis.validator_set()).unwrap();
+        assert!(previous.is_none_or(|previous| header.previous == previous));
+        previous = Some(header.hash());
+        records.extend(more.iter().map(Record::id));
+    }
+    assert_eq!((records.len(), records[0], records[2]), (3, a.id(), c.id()));
+
+    let some = stream::read_blocks(&get(node.address, "/v1/blocks/stream?from=2&limit=1").body).unwrap();
+    assert_eq!((some.first, &some.blocks[..]), (Height(2), &followed.blocks[1..2]));
+    let none = stream::read_blocks(&get(node.address, "/v1/blocks/stream?from=4").body).unwrap();
+    assert_eq!((none.first, none.blocks.len()), (Height(4), 0));
+    for bad in ["", "?from=0", "?from=1&limit=0", "?from=1&limit=513", "?from=9007199254740992", "?from=1&to=2"] {
+        get(node.address, &format!("/v1/blocks/stream{bad}")).problem(400, "request.query");
+    }
 }
 
 #[test]

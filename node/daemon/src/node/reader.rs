@@ -13,6 +13,7 @@ use testamur_primitives::header::Header;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::state::{StateKey, StateReader as _};
+use testamur_primitives::stream::StreamedBlock;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize};
 use testamur_store::{Ledger, StoreError, View};
 
@@ -89,6 +90,10 @@ impl Reader for LedgerReader {
     fn block(&self, height: Height) -> ReadResult<Option<StoredBlock>> {
         let found = self.0.view().map_err(failed)?.block_ids(height).map_err(failed)?;
         Ok(found.map(|(header, records)| StoredBlock { header: header.header, records }))
+    }
+
+    fn blocks_from(&self, from: Height, limit: usize, bytes_max: usize) -> ReadResult<Vec<StreamedBlock>> {
+        self.0.view().map_err(failed)?.blocks_from(from, limit, bytes_max).map_err(failed)
     }
 
     fn headers(&self, newest: Height, limit: usize) -> ReadResult<Vec<Header>> {
