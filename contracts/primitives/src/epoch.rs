@@ -40,7 +40,7 @@ pub enum ValidatorKeyAlgorithm {
     Ed25519,
 }
 
-/// What a validator is registered with. Its hash is the validator's address for ever.
+/// What a validator is registered with. The hash of its first registration is the validator's address for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidatorRegistration {
@@ -75,10 +75,15 @@ impl ValidatorRegistration {
         self.keys.first().map_or(&[], |k| &k.key.0)
     }
 
-    /// The entry in a validator set.
+    /// The entry in a validator set, while this is the validator's first registration.
     pub fn to_validator(&self) -> Validator {
+        self.to_validator_at(self.address())
+    }
+
+    /// The entry in a validator set, under the address of the validator's first registration.
+    pub fn to_validator_at(&self, address: Address) -> Validator {
         Validator {
-            address: self.address(),
+            address,
             name: self.name.clone(),
             operator: self.operator.clone(),
             country: self.country.clone(),
@@ -90,7 +95,8 @@ impl ValidatorRegistration {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    /// Whether its members are of their form; else what is wrong.
+    pub fn check(&self) -> Result<(), &'static str> {
         if self.v != 1 {
             return Err("v must be 1");
         }
@@ -102,7 +108,7 @@ impl ValidatorRegistration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validator {
-    /// Hash of its registration.
+    /// Hash of its first registration.
     pub address: Address,
     /// Name of its consensus key in signed notes.
     pub name: String,
@@ -238,6 +244,12 @@ impl<'de> Deserialize<'de> for ValidatorSet {
 /// More than two thirds of `count`.
 pub const fn quorum(count: usize) -> usize {
     2 * count / 3 + 1
+}
+
+/// How many of `count` validators may be added, removed or rotated at once: ⌊(n−1)/3⌋, fewer than a third, so that the
+/// honest ones of the old set are still enough in the new one.
+pub const fn changes_max(count: usize) -> usize {
+    count.saturating_sub(1) / 3
 }
 
 /// One step of an epoch chain: the last block of an epoch, certified by that epoch's set, names the next set.

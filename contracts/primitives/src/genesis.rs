@@ -118,6 +118,21 @@ impl Parameters {
     pub fn hash(&self) -> ParametersHash {
         ParametersHash::from_bytes(sha256(&[b"testamur/parameters/v1\n", &codec::canonical(self)]))
     }
+
+    /// Whether all are within their bounds; else what is wrong. The same for genesis and for later changes.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let rule = |ok: bool, text: &'static str| if ok { Ok(()) } else { Err(text) };
+        rule((1..=3_600).contains(&self.heartbeat_s), "heartbeat_s between 1 and 3600")?;
+        let block_bytes = 262_144..=BLOCK_BYTES_MAX as u32;
+        rule(block_bytes.contains(&self.block_bytes_max), "block_bytes_max between 256 KiB and 2 MiB")?;
+        rule(self.clock_tolerance_s <= 60, "clock_tolerance_s at most 60")?;
+        rule(
+            (50..=10_000).contains(&self.propose_timeout_ms)
+                && (20..=10_000).contains(&self.vote_timeout_ms)
+                && self.round_timeout_ms <= 10_000,
+            "timeouts out of range",
+        )
+    }
 }
 
 /// A validator of genesis: its registration and the proof that its keys are its own.
@@ -142,6 +157,26 @@ pub struct Possession {
     pub peer: Bytes,
 }
 
+impl Possession {
+    /// Verifies that the keys of a registration are held by who registers them, for the validator's address: the hash of its
+    /// first registration.
+    pub fn verify(&self, registration: &ValidatorRegistration, address: Address) -> Result<(), &'static str> {
+        let proofs = [
+            ("consensus", registration.consensus_key(), &self.consensus),
+            ("log", registration.log_key.0.as_slice(), &self.log),
+            ("peer", registration.peer_key.0.as_slice(), &self.peer),
+        ];
+        for (kind, key, proof) in proofs {
+            let (Ok(key), Ok(signature)) = (key.try_into(), proof.0.as_slice().try_into()) else {
+                return Err("a key has 32 bytes and a proof of possession 64");
+            };
+            verify_ed25519(key, &possession_message(kind, address), signature)
+                .map_err(|_| "a proof of possession does not verify")?;
+        }
+        Ok(())
+    }
+}
+
 /// The bytes a key signs to show that it is held: `kind` is `consensus`, `log` or `peer`.
 pub fn possession_message(kind: &str, address: Address) -> Vec<u8> {
     format!("testamur/possession/v1\n{kind}\n{address}\n").into_bytes()
@@ -157,6 +192,13 @@ pub struct Operator {
     pub name: String,
     /// ISO 3166-1 alpha-2.
     pub country: String,
+}
+
+impl Operator {
+    /// Whether name and country are of their form.
+    pub fn is_well_formed(&self) -> bool {
+        is_legal_name(&self.name) && is_country(&self.country)
+    }
 }
 
 /// The end of an earlier network.
@@ -275,10 +317,7 @@ impl Genesis {
         rule((1..=OPERATORS_MAX).contains(&operators), "between 1 and 256 operators")?;
         let dids: BTreeSet<_> = self.operators.iter().map(|o| &o.did).collect();
         rule(dids.len() == operators, "an operator's DID appears twice")?;
-        rule(
-            self.operators.iter().all(|o| is_legal_name(&o.name) && is_country(&o.country)),
-            "an operator's name or country is malformed",
-        )?;
+        rule(self.operators.iter().all(Operator::is_well_formed), "an operator's name or country is malformed")?;
         let m = self.approvals_required as usize;
         rule(m >= 1 && m <= operators, "approvals_required must be between 1 and the number of operators")?;
         rule(self.writers.len() <= GENESIS_WRITERS_MAX, "too many writers")?;
@@ -287,19 +326,7 @@ impl Genesis {
         // A role of a DID without a usable key could never be used, and would look as if it could.
         let usable = self.operators.iter().map(|o| &o.did).chain(&self.writers).all(|did| did.to_key().is_ok());
         rule(usable, "operators and writers must be did:key with a key this protocol knows")?;
-        let p = &self.parameters;
-        rule((1..=3_600).contains(&p.heartbeat_s), "heartbeat_s between 1 and 3600")?;
-        rule(
-            (262_144..=BLOCK_BYTES_MAX as u32).contains(&p.block_bytes_max),
-            "block_bytes_max between 256 KiB and 2 MiB",
-        )?;
-        rule(p.clock_tolerance_s <= 60, "clock_tolerance_s at most 60")?;
-        rule(
-            (50..=10_000).contains(&p.propose_timeout_ms)
-                && (20..=10_000).contains(&p.vote_timeout_ms)
-                && p.round_timeout_ms <= 10_000,
-            "timeouts out of range",
-        )?;
+        self.parameters.check().map_err(GenesisError::Rule)?;
         rule(is_did_method(self.did_method()), "did_method is 1 to 16 of a-z 0-9, and not key")?;
         rule(
             self.public_base.as_deref().is_none_or(is_public_base),
@@ -309,19 +336,7 @@ impl Genesis {
         for GenesisValidator { registration, possession } in &self.validators {
             let fail = |reason| GenesisError::Validator { name: registration.name.clone(), reason };
             registration.check().map_err(fail)?;
-            let address = registration.address();
-            let proofs = [
-                ("consensus", registration.consensus_key(), &possession.consensus),
-                ("log", registration.log_key.0.as_slice(), &possession.log),
-                ("peer", registration.peer_key.0.as_slice(), &possession.peer),
-            ];
-            for (kind, key, proof) in proofs {
-                let (Ok(key), Ok(signature)) = (key.try_into(), proof.0.as_slice().try_into()) else {
-                    return Err(fail("a key has 32 bytes and a proof of possession 64"));
-                };
-                verify_ed25519(key, &possession_message(kind, address), signature)
-                    .map_err(|_| fail("a proof of possession does not verify"))?;
-            }
+            possession.verify(registration, registration.address()).map_err(fail)?;
         }
         let validators: Vec<Validator> = self.validators.iter().map(|v| v.registration.to_validator()).collect();
         ValidatorSet::new(validators).map_err(GenesisError::Rule)?;

@@ -45,6 +45,39 @@ impl JwsAlgorithm {
     }
 }
 
+/// Kinds of keys that sign records, by the name of their curve in a JWK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyKind {
+    /// Ed25519.
+    Ed25519,
+    /// P-256.
+    P256,
+    /// P-384.
+    P384,
+    /// secp256k1.
+    Secp256k1,
+}
+
+impl KeyKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Ed25519, Self::P256, Self::P384, Self::Secp256k1];
+
+    /// Its name: the `crv` of its JWK.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "Ed25519",
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::Secp256k1 => "secp256k1",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Why a key or signature was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -122,6 +155,16 @@ impl PublicKey {
             Self::Ed25519(bytes) => bytes,
             Self::P256(bytes) | Self::Secp256k1(bytes) => bytes,
             Self::P384(bytes) => bytes.as_slice(),
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> KeyKind {
+        match self {
+            Self::Ed25519(_) => KeyKind::Ed25519,
+            Self::P256(_) => KeyKind::P256,
+            Self::P384(_) => KeyKind::P384,
+            Self::Secp256k1(_) => KeyKind::Secp256k1,
         }
     }
 

@@ -17,20 +17,23 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError, sha256};
-use crate::commitment::{DigestAlgorithm, Form};
+use crate::commitment::Form;
 use crate::did::{Did, DidError, DidUrl};
 use crate::dossiers::DossierChange;
-use crate::hash::{AttributeId, GenesisHash, RecordId, SchemaId, TreeHash};
-use crate::identity::Service;
-use crate::identity::changes::{DidChange, NewMethod};
-use crate::issuers::{EndReason, Entity, IssuerType};
+use crate::hash::{GenesisHash, RecordId, TreeHash};
 use crate::key::{JwsAlgorithm, KeyError, PublicKey, SigningKey};
 use crate::limits::{
     BATCH_COUNT_MAX, DOSSIER_HASHES_MAX, JOSE_HEADER_BYTES_MAX, NOTARISE_ENTRIES_MAX, RECORD_AGE_S_MAX,
     RECORD_AHEAD_S_MAX, RECORD_BYTES_MAX, RECORD_LIFE_S_MAX,
 };
-use crate::status::{Attachment, StatusVersion};
+use crate::status::Attachment;
 use crate::units::UnixTime;
+
+mod act;
+mod change;
+
+pub use act::{Act, BatchTree};
+pub use change::{Algorithm, Change, OperatorRotation, RevocationReason, UnknownAlgorithm, ValidatorRotation};
 
 /// The `typ` of every record.
 pub const RECORD_TYP: &str = "testamur-record-v1+jws";
@@ -187,215 +190,6 @@ impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&codec::base64url(&self.0))
     }
-}
-
-/// The tree algorithm of a batch; one exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BatchTree {
-    /// RFC 6962 with SHA-256 over the leaf data of `FORMATS.md`.
-    #[serde(rename = "rfc6962-sha256")]
-    Rfc6962Sha256,
-}
-
-/// What a record does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Act {
-    /// Anchors up to 512 digests or commitments.
-    Notarise {
-        /// Algorithm of the documents' digests.
-        alg: DigestAlgorithm,
-        /// Whether entries are digests or commitments.
-        form: Form,
-        /// The entries, in the author's order; doubles are allowed.
-        entries: Vec<Bytes>,
-        /// The author's own reference.
-        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
-        reference: Option<Reference>,
-    },
-    /// Anchors any number of documents by the root of a tree over them.
-    NotariseBatch {
-        /// Tree algorithm.
-        tree: BatchTree,
-        /// Root of the tree.
-        root: TreeHash,
-        /// Documents in the tree.
-        #[serde(deserialize_with = "crate::units::json_integer")]
-        count: u64,
-        /// The author's own reference.
-        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
-        reference: Option<Reference>,
-    },
-    /// Opens a dossier; its id is the record's.
-    OpenDossier {
-        /// Algorithm of the digests.
-        alg: DigestAlgorithm,
-        /// The digests of version 1.
-        entries: Vec<Bytes>,
-    },
-    /// Changes a dossier, as one of its owners.
-    UpdateDossier {
-        /// The dossier.
-        dossier: RecordId,
-        /// The record that changed it last.
-        prev: RecordId,
-        /// What is done.
-        change: DossierChange,
-    },
-    /// Registers the author's own DID. The key that signs the record is among the methods, for `capabilityInvocation`.
-    InsertDid {
-        /// Its keys.
-        methods: Vec<NewMethod>,
-        /// Who may change it; the subject itself when empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        controllers: Vec<Did>,
-        /// Its services.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        services: Vec<Service>,
-        /// A VerifiableAuthorisationToOnboard (VC-JWT) of an accredited issuer; none when governance admitted the DID.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        authorisation: Option<String>,
-    },
-    /// Changes a DID document, as one of its controllers.
-    UpdateDid {
-        /// The DID.
-        did: Did,
-        /// The record that changed it last.
-        prev: RecordId,
-        /// What is done, in this order, all or nothing.
-        changes: Vec<DidChange>,
-    },
-    /// An accreditor makes a place for an accreditation, or says anew who the subject is.
-    ReserveAttribute {
-        /// The place: 32 bytes of the accreditor's choice, new on the ledger unless `prev` is given.
-        attribute: AttributeId,
-        /// Who is accredited.
-        subject: Did,
-        /// As what.
-        issuer_type: IssuerType,
-        /// The accreditor's own accreditation, by which it may.
-        parent: AttributeId,
-        /// Who the subject is.
-        entity: Entity,
-        /// The record that changed the attribute last; none when it is new.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        prev: Option<RecordId>,
-    },
-    /// The subject puts its accreditation credential in its place.
-    FillAttribute {
-        /// The place.
-        attribute: AttributeId,
-        /// The record that changed the attribute last.
-        prev: RecordId,
-        /// The credential, a VC-JWT signed by the accreditor.
-        credential: String,
-    },
-    /// The accreditor ends an accreditation.
-    EndAccreditation {
-        /// Which.
-        attribute: AttributeId,
-        /// The record that changed the attribute last.
-        prev: RecordId,
-        /// From when on.
-        effective: UnixTime,
-        /// Why.
-        reason: EndReason,
-    },
-    /// Publishes a schema, or a revision of one's own.
-    PublishSchema {
-        /// Its id.
-        schema: SchemaId,
-        /// Its text, as RFC 8785 JSON.
-        body: String,
-        /// The record of the revision before; none for the first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        prev: Option<RecordId>,
-    },
-    /// Publishes a version of the author's own status list. Its bits are the record's attachment.
-    PublishStatus {
-        /// The version.
-        status: StatusVersion,
-        /// The record of the version before; none for the first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        prev: Option<RecordId>,
-    },
-    /// An operator proposes a change; the proposal's id is the record's, and the proposer approves by proposing.
-    Propose {
-        /// The change.
-        change: Change,
-        /// The governance version that the proposer saw.
-        #[serde(deserialize_with = "crate::units::json_integer")]
-        governance_version: u64,
-        /// When the proposal lapses.
-        expires: UnixTime,
-    },
-    /// An operator approves a proposal.
-    Approve {
-        /// Id of the proposal's record.
-        proposal: RecordId,
-        /// The governance version that the proposal is bound to.
-        #[serde(deserialize_with = "crate::units::json_integer")]
-        governance_version: u64,
-    },
-}
-
-/// A change that operators decide on, m of n.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Change {
-    /// Lets a did:key write to the ledger, or a DID of the ledger from which that right was taken.
-    GrantWriter {
-        /// The writer.
-        did: Did,
-    },
-    /// Lets a DID register without an accredited issuer's authorisation.
-    AdmitDid {
-        /// The DID.
-        did: Did,
-        /// RFC 7638 thumbprint of the key that will register it.
-        jkt: String,
-    },
-    /// Makes a DID a Root TAO: admits it if it is not registered, and reserves its attribute.
-    AccreditRoot {
-        /// The DID.
-        did: Did,
-        /// RFC 7638 thumbprint of the key that will register it.
-        jkt: String,
-        /// The place of its accreditation.
-        attribute: AttributeId,
-        /// Who it is.
-        entity: Entity,
-    },
-    /// Ends the accreditation of a Root TAO.
-    EndRoot {
-        /// Which.
-        attribute: AttributeId,
-        /// From when on.
-        effective: UnixTime,
-        /// Why.
-        reason: EndReason,
-    },
-    /// Takes the right to notarise away, from a DID of the ledger too; what was written stays.
-    RevokeWriter {
-        /// The writer.
-        did: Did,
-        /// Why, from a closed list.
-        reason: RevocationReason,
-    },
-}
-
-/// Why a role ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RevocationReason {
-    /// The writer asked for it or has ceased to exist.
-    CessationOfOperation,
-    /// The writer's key is in other hands, or may be.
-    KeyCompromise,
-    /// The writer broke the network's rules.
-    PrivilegeWithdrawn,
-    /// Another DID took its place.
-    Superseded,
 }
 
 /// The signed content of a record.
@@ -662,6 +456,7 @@ fn check_entries(entries: &[Bytes], most: usize, expected: usize) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commitment::DigestAlgorithm;
 
     fn payload() -> (Payload, SigningKey) {
         let key = SigningKey::ed25519(&[3; 32]);

@@ -1,11 +1,12 @@
 //! Execution of a block's records, one after another, over a snapshot of the state.
 //!
 //! Order of checks, for every record: form and signature ([`check_stateless`], once, in parallel if wanted), network
-//! and time against the block's, replay, then the act's own rules, then its writes. The first failure is the one that
+//! and time against the block's, replay, its key, retired algorithms, then the act's own rules, then its writes. The first failure is the one that
 //! is reported.
 //!
 //! - INV-EXECUTE-1: a rejected record leaves no trace: no write, no id, no `jti`.
 //! - INV-EXECUTE-3: every record in the log verifies with a key that its author could use for it at that time.
+//! - INV-EXECUTE-4: no record uses an algorithm from the height on that retires it.
 //! - INV-EXECUTE-2: no two records of the replay window have the same id, or the same author and `jti`.
 
 use core::fmt;
@@ -14,16 +15,16 @@ use std::collections::BTreeSet;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{GenesisHash, RecordId};
 use testamur_primitives::key::PublicKey;
-use testamur_primitives::record::{Act, Record, RecordError, Reference};
+use testamur_primitives::record::{Act, Algorithm, Record, RecordError, Reference};
 use testamur_primitives::units::{Height, UnixTime};
 
 use crate::limits::PROTOCOL;
 use crate::rejection::{
-    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection,
-    Rejection, SchemaRejection, StatusRejection,
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NetworkRejection,
+    NotaryRejection, Rejection, SchemaRejection, StatusRejection,
 };
 use crate::state::{Overlay, StateError, StateReader, WriteSet};
-use crate::{did, dossiers, governance, issuers, notary, schemas, status};
+use crate::{did, dossiers, governance, issuers, network, notary, schemas, status};
 
 /// What rules may know of the block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,7 @@ pub fn check_stateless(record: Record) -> Result<CheckedRecord, Rejection> {
         }
         Act::PublishSchema { body, .. } => schemas::rules::check_body(body)?,
         Act::PublishStatus { status, .. } => status::rules::check_version(record.author(), status)?,
-        Act::Notarise { .. } | Act::NotariseBatch { .. } | Act::Approve { .. } => {}
+        Act::Notarise { .. } | Act::NotariseBatch { .. } | Act::Approve { .. } | Act::Synced { .. } => {}
     }
     Ok(CheckedRecord { record, verified })
 }
@@ -132,6 +133,11 @@ pub enum Outcome {
     Approved {
         /// The new governance version, if it was executed.
         executed: Option<u64>,
+    },
+    /// A validator that is to join follows the ledger.
+    Synced {
+        /// First height that the new set decides, if this was the last one that it waited for.
+        activation: Option<Height>,
     },
 }
 
@@ -174,6 +180,7 @@ rejected_from!(
     NotaryRejection,
     DossierRejection,
     GovernanceRejection,
+    NetworkRejection,
     DidRejection,
     IssuerRejection,
     SchemaRejection,
@@ -197,6 +204,8 @@ pub struct Execution<'a, S: StateReader, W: ReplayWindow> {
     context: BlockContext,
     ids: BTreeSet<RecordId>,
     jtis: BTreeSet<(Did, Reference)>,
+    /// What records of this height use no more; read with the first record. No record of the block changes it.
+    retired: Option<Vec<Algorithm>>,
 }
 
 impl<S: StateReader, W: ReplayWindow> fmt::Debug for Execution<'_, S, W> {
@@ -217,7 +226,8 @@ where
         if context.protocol != PROTOCOL {
             return Err(UnknownProtocol { height: context.height, protocol: context.protocol });
         }
-        Ok(Self { state: Overlay::new(state), window, context, ids: BTreeSet::new(), jtis: BTreeSet::new() })
+        let state = Overlay::new(state);
+        Ok(Self { state, window, context, ids: BTreeSet::new(), jtis: BTreeSet::new(), retired: None })
     }
 
     /// Applies the next record. After a rejection the block can go on without it (INV-EXECUTE-1).
@@ -261,6 +271,7 @@ where
         record.check_admission(self.context.genesis, self.context.time)?;
         self.check_replay(record)?;
         let key = self.check_key(checked)?;
+        self.check_algorithms(record, &key)?;
         Ok((self.apply_act(record)?, key))
     }
 
@@ -300,6 +311,27 @@ where
                 let executed = governance::approve(state, context, author, id, *proposal, *governance_version)?;
                 Ok(Outcome::Approved { executed })
             }
+            Act::Synced { validator, height, .. } => {
+                let activation = network::members::synced(state, context, author, *validator, *height)?;
+                Ok(Outcome::Synced { activation })
+            }
+        }
+    }
+
+    /// INV-EXECUTE-4: no record uses an algorithm from the height on that retires it. Validators' own keys are of one kind,
+    /// which the protocol fixes: `synced` is by such a key and no matter of authors' algorithms.
+    fn check_algorithms(&mut self, record: &Record, key: &PublicKey) -> Result<(), ApplyError<S::Error>> {
+        if self.retired.is_none() {
+            self.retired = Some(network::retired(&self.state, self.context.height)?);
+        }
+        let retired = self.retired.as_deref().unwrap_or_default();
+        let kind = Algorithm::Key(key.kind());
+        if retired.contains(&kind) && !matches!(record.act(), Act::Synced { .. }) {
+            return Err(AdmissionRejection::AlgorithmRetired(kind).into());
+        }
+        match record.act().digest_algorithm().map(Algorithm::Digest) {
+            Some(digest) if retired.contains(&digest) => Err(NotaryRejection::AlgorithmRetired(digest).into()),
+            _ => Ok(()),
         }
     }
 

@@ -45,7 +45,7 @@ pub use execute::{
 };
 pub use genesis::genesis_writes;
 pub use rejection::{
-    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection,
-    Rejection, SchemaRejection, StatusRejection,
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NetworkRejection,
+    NotaryRejection, Rejection, SchemaRejection, StatusRejection,
 };
 pub use state::{StateError, StateKey, StateReader, WriteSet};

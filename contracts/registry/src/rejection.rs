@@ -3,19 +3,24 @@
 //! A rejection is given to the submitter and never stored: a record that fails is in no block. Slugs and numbers are
 //! stable: 100–149 `record.*` (form, signature, admission: the primitives' [`RecordError`]), 150–199 `admission.*`,
 //! 200–219 `notary.*`, 220–249 `dossier.*`, 250–299 `governance.*`, 300–349 `did.*`, 350–399 `issuer.*`, 400–449
-//! `schema.*`, 450–499 `status.*`. Messages say what to do; they may be reworded, codes may not.
+//! `schema.*`, 450–499 `status.*`, 500–549
+//! `network.*`. Messages say what to do; they may be reworded, codes may not.
 
 mod codes;
+mod governance;
+mod network;
 
 pub use codes::CODES;
+pub use governance::GovernanceRejection;
+pub use network::NetworkRejection;
 
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{AttributeId, RecordId, SchemaId};
 use testamur_primitives::identity::KeyRefusal;
 use testamur_primitives::issuers::accreditation::OutOfScope;
 use testamur_primitives::issuers::chain::ChainRefusal;
-use testamur_primitives::limits::{CHAIN_LINKS_MAX, ISSUER_ATTRIBUTES_MAX, PROPOSAL_LIFE_S_MAX, SCHEMA_CHARS_MAX};
-use testamur_primitives::record::{RecordError, RevocationReason};
+use testamur_primitives::limits::{CHAIN_LINKS_MAX, ISSUER_ATTRIBUTES_MAX, SCHEMA_CHARS_MAX};
+use testamur_primitives::record::{Algorithm, RecordError, RevocationReason};
 use testamur_primitives::units::UnixTime;
 
 /// Why a record is rejected.
@@ -36,6 +41,9 @@ pub enum Rejection {
     /// A governance act against the rules.
     #[error(transparent)]
     Governance(#[from] GovernanceRejection),
+    /// A record of a validator that is to join, against the rules.
+    #[error(transparent)]
+    Network(#[from] NetworkRejection),
     /// The author's key or document, or a change of a document against the rules.
     #[error(transparent)]
     Did(#[from] DidRejection),
@@ -59,6 +67,9 @@ pub enum AdmissionRejection {
     /// Another record of the same author with the same `jti`.
     #[error("the author has already used this jti: give every record its own")]
     DuplicateJti,
+    /// The author's kind of key was retired.
+    #[error("keys of kind {0} were retired on this ledger: sign with a key of another kind")]
+    AlgorithmRetired(Algorithm),
 }
 
 /// Why an author may not notarise.
@@ -77,77 +88,9 @@ pub enum NotaryRejection {
         /// Time of the block that revoked it.
         time: UnixTime,
     },
-}
-
-/// Why a governance act is rejected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GovernanceRejection {
-    /// The author holds no office.
-    #[error("{0} is not an operator in office: only operators propose and approve")]
-    NotAnOperator(Did),
-    /// The act was signed for another governance version.
-    #[error(
-        "the act is bound to governance version {given}, the ledger is at {current}: look at the change again and sign anew"
-    )]
-    VersionMismatch {
-        /// Version in the act.
-        given: u64,
-        /// Version in force.
-        current: u64,
-    },
-    /// No such proposal.
-    #[error("no proposal {0} is on the ledger: the id of a proposal is that of its record")]
-    ProposalUnknown(RecordId),
-    /// The proposal's time is over.
-    #[error("the proposal expired at {expires} (block time {time}): propose anew")]
-    ProposalExpired {
-        /// When it lapsed.
-        expires: UnixTime,
-        /// Time of the block.
-        time: UnixTime,
-    },
-    /// This operator has approved it before.
-    #[error("{0} has already approved this proposal: another operator's approval is needed")]
-    AlreadyApproved(Did),
-    /// The proposal has been carried out.
-    #[error("the proposal was executed at {0}: nothing is left to approve")]
-    AlreadyExecuted(UnixTime),
-    /// Granting what is held.
-    #[error("{0} is already a writer")]
-    AlreadyAWriter(Did),
-    /// Revoking what is not held.
-    #[error("{0} is not a writer: there is nothing to revoke")]
-    NotAWriter(Did),
-    /// Another change came first.
-    #[error("another change was executed after this proposal (version {bound}, now {current}): propose anew")]
-    ProposalLapsed {
-        /// Version the proposal is bound to.
-        bound: u64,
-        /// Version in force.
-        current: u64,
-    },
-    /// The proposal would live too long, or no time at all.
-    #[error("expires must be after iat, by at most {PROPOSAL_LIFE_S_MAX} s")]
-    ProposalLife,
-    /// The DID names no key that could sign a record.
-    #[error(
-        "{0} cannot write: protocol 1 knows did:key with an Ed25519, P-256, P-384 or secp256k1 key, and DIDs of the ledger"
-    )]
-    UnusableDid(Did),
-    /// The DID's key serves an operator, a validator, or a writer under its other spelling.
-    #[error(
-        "the key of {0} already serves an operator, a validator or another writer: a writer needs a key of its own"
-    )]
-    KeyInUse(Did),
-    /// Not a thumbprint.
-    #[error("jkt must be the RFC 7638 SHA-256 thumbprint of a key: 43 characters of base64url")]
-    Thumbprint,
-    /// Nothing would change.
-    #[error("{0} is admitted with this key already: it can register now")]
-    AlreadyAdmitted(Did),
-    /// The role was revoked because the key was compromised.
-    #[error("the key of {0} was reported compromised: grant the role to a new DID")]
-    KeyCompromised(Did),
+    /// The digests' algorithm was retired.
+    #[error("digests of algorithm {0} were retired on this ledger: hash the documents with another one")]
+    AlgorithmRetired(Algorithm),
 }
 
 /// Why a dossier act is rejected.

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use testamur_primitives::commitment::DigestAlgorithm;
 use testamur_primitives::did::Did;
-use testamur_primitives::hash::{AttributeId, RecordId, SchemaId};
+use testamur_primitives::hash::{Address, AttributeId, RecordId, SchemaId};
 use testamur_primitives::identity::KeyRefusal;
 use testamur_primitives::issuers::accreditation::OutOfScope;
 use testamur_primitives::issuers::chain::ChainRefusal;
-use testamur_primitives::record::{RecordError, RevocationReason};
-use testamur_primitives::units::UnixTime;
+use testamur_primitives::key::KeyKind;
+use testamur_primitives::record::{Algorithm, RecordError, RevocationReason};
+use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::rejection::CODES;
 use testamur_registry::{
-    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection,
-    Rejection, SchemaRejection, StatusRejection,
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NetworkRejection,
+    NotaryRejection, Rejection, SchemaRejection, StatusRejection,
 };
 
 const TIME: UnixTime = UnixTime(5);
@@ -37,6 +39,9 @@ fn refusal() -> ChainRefusal {
     ChainRefusal::NotAccredited(did())
 }
 
+const KIND: Algorithm = Algorithm::Key(KeyKind::P256);
+const DIGEST: Algorithm = Algorithm::Digest(DigestAlgorithm::Sha2_256);
+
 type Row = (Rejection, &'static str, u16, &'static str);
 
 fn notary_and_governance() -> Vec<Row> {
@@ -46,6 +51,8 @@ fn notary_and_governance() -> Vec<Row> {
         (RecordError::Type.into(), "record.type", 104, "typ must be"),
         (AdmissionRejection::DuplicateRecord.into(), "admission.duplicate", 150, "ask for its receipt"),
         (AdmissionRejection::DuplicateJti.into(), "admission.duplicate", 150, "give every record its own"),
+        (AdmissionRejection::AlgorithmRetired(KIND).into(), "admission.algorithm-retired", 151, "kind P-256"),
+        (NotaryRejection::AlgorithmRetired(DIGEST).into(), "notary.algorithm-retired", 202, "algorithm sha2-256"),
         (NotaryRejection::NotAWriter(did()).into(), "notary.not-a-writer", 200, "ask its operators"),
         (revoked(RevocationReason::KeyCompromise).into(), "notary.writer-revoked", 201, "at 5 (key-compromise)"),
         (
@@ -76,6 +83,75 @@ fn notary_and_governance() -> Vec<Row> {
         (G::KeyCompromised(did()).into(), "governance.key-compromised", 262, "to a new DID"),
         (G::Thumbprint.into(), "governance.thumbprint", 263, "43 characters"),
         (G::AlreadyAdmitted(did()).into(), "governance.already-admitted", 264, "it can register now"),
+    ]
+}
+
+fn members() -> Vec<Row> {
+    use GovernanceRejection as G;
+    use NetworkRejection as N;
+    let (address, height, name) = (Address::from_bytes([6; 32]), Height(9), || "v.example".to_owned());
+    let key_in_use = G::ValidatorKeyInUse { name: name(), kind: "peer" };
+    vec![
+        (G::NothingChanges.into(), "governance.nothing-changes", 265, "name at least one thing"),
+        (G::FromTooFar { from: height, most: Height(8) }.into(), "governance.from-too-far", 266, "name one up to 8"),
+        (
+            G::Registration { name: name(), reason: "why" }.into(),
+            "governance.registration",
+            267,
+            "v.example is refused: why",
+        ),
+        (G::TooManyAtOnce { named: 2, most: 1 }.into(), "governance.too-many-at-once", 268, "at most 1"),
+        (G::SetSize(3).into(), "governance.set-size", 269, "add one before another leaves"),
+        (G::Set("why").into(), "governance.set", 270, "refused: why"),
+        (G::SetChangePending.into(), "governance.set-change-pending", 271, "or withdraw it"),
+        (G::NoSetChange.into(), "governance.no-set-change", 272, "nothing to withdraw"),
+        (G::ValidatorUnknown(address).into(), "governance.validator-unknown", 273, "`testamur governance show`"),
+        (G::NamedTwice(name()).into(), "governance.named-twice", 274, "v.example is named twice"),
+        (G::NameInUse(name()).into(), "governance.name-in-use", 275, "a name of its own"),
+        (key_in_use.into(), "governance.validator-key-in-use", 276, "the peer key of validator v.example"),
+        (G::OldKey(name()).into(), "governance.old-key", 277, "make a new one"),
+        (G::Renamed { current: name(), given: "w".into() }.into(), "governance.renamed", 278, "keeps its name"),
+        (
+            G::NotAfter { name: name(), not_after: TIME, time: TIME }.into(),
+            "governance.not-after",
+            279,
+            "register them for longer",
+        ),
+        (G::OperatorUnknown(did()).into(), "governance.operator-unknown", 280, "only such are removed"),
+        (G::AlreadyAnOperator(did()).into(), "governance.already-an-operator", 281, "operator's already"),
+        (G::FormerOperator(did()).into(), "governance.former-operator", 282, "make a new key"),
+        (G::OperatorMalformed(did()).into(), "governance.operator-malformed", 283, "two capital letters"),
+        (G::OperatorCount(0).into(), "governance.operator-count", 284, "1 to 256"),
+        (
+            G::Threshold { approvals_required: 2, operators: 4 }.into(),
+            "governance.threshold",
+            285,
+            "2 approvals of 4 operators: more than half",
+        ),
+        (
+            G::RetiredKind { did: did(), kind: KIND }.into(),
+            "governance.retired-kind",
+            286,
+            "take a key of another kind",
+        ),
+        (G::Parameters("why").into(), "governance.parameters", 287, "refused: why"),
+        (G::ParametersPending(height).into(), "governance.parameters-pending", 288, "from height 9 on"),
+        (G::Protocol { given: 1, current: 1 }.into(), "governance.protocol", 289, "only go up"),
+        (G::ProtocolPending(height).into(), "governance.protocol-pending", 290, "from height 9 on"),
+        (G::AlreadyRetired(KIND).into(), "governance.already-retired", 291, "P-256 is retired already"),
+        (G::LastDigestAlgorithm(DIGEST).into(), "governance.last-digest-algorithm", 292, "sha2-256 is the last"),
+        (
+            G::OperatorsKind { operator: did(), kind: KIND }.into(),
+            "governance.operators-kind",
+            293,
+            "rotate the operators'",
+        ),
+        (G::Hosts("why").into(), "governance.hosts", 294, "refused: why"),
+        (N::NotAwaited(address).into(), "network.not-awaited", 500, "operators must first decide"),
+        (N::Key(address).into(), "network.key", 501, "not signed by the consensus key"),
+        (N::AlreadySynced(address).into(), "network.already-synced", 502, "published synced already"),
+        (N::Height { given: height, current: height }.into(), "network.height", 503, "has reached"),
+        (N::NotAfter { validator: address, not_after: TIME }.into(), "network.not-after", 504, "must withdraw"),
     ]
 }
 
@@ -166,7 +242,7 @@ fn schemas_and_status() -> Vec<Row> {
 
 #[test]
 fn every_code_is_pinned_and_every_message_says_what_to_do() {
-    let table = [notary_and_governance(), dids(), issuers(), schemas_and_status()].concat();
+    let table = [notary_and_governance(), members(), dids(), issuers(), schemas_and_status()].concat();
     for (rejection, slug, number, words) in &table {
         assert_eq!(rejection.code(), (*slug, *number));
         let message = rejection.to_string();

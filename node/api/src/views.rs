@@ -139,6 +139,7 @@ impl RecordSummary {
             Act::PublishStatus { .. } => "publish-status",
             Act::Propose { .. } => "propose",
             Act::Approve { .. } => "approve",
+            Act::Synced { .. } => "synced",
         };
         Self {
             id: stored.record.id().to_string(),

@@ -27,7 +27,7 @@ use testamur_primitives::key::PublicKey;
 use testamur_primitives::record::{Act, Record};
 
 use crate::execute::{ApplyError, BlockContext};
-use crate::rejection::{DidRejection, GovernanceRejection};
+use crate::rejection::{DidRejection, GovernanceRejection, NetworkRejection};
 use crate::state::{Overlay, StateError, StateReader};
 
 /// The relationships by any of which a DID of the ledger may sign an act.
@@ -45,7 +45,8 @@ pub fn relationships(act: &Act) -> &'static [Relationship] {
         | Act::EndAccreditation { .. }
         | Act::PublishSchema { .. }
         | Act::Propose { .. }
-        | Act::Approve { .. } => REGISTRY,
+        | Act::Approve { .. }
+        | Act::Synced { .. } => REGISTRY,
     }
 }
 
@@ -60,6 +61,7 @@ pub fn author_key<R: StateReader>(
     let refuse = |reason| DidRejection::Key { kid: record.kid().to_string(), reason };
     match record.act() {
         Act::Propose { .. } | Act::Approve { .. } => Err(GovernanceRejection::NotAnOperator(author.clone()).into()),
+        Act::Synced { validator, .. } => Err(NetworkRejection::Key(*validator).into()),
         Act::InsertDid { methods, .. } => {
             rules::check_registrable(reader, author)?;
             let methods = rules::methods(methods)?;

@@ -1,5 +1,6 @@
 //! State keys of governance.
 
+use testamur_primitives::did::Did;
 use testamur_primitives::hash::RecordId;
 
 use crate::state::StateObject;
@@ -12,6 +13,11 @@ pub fn governance() -> StateObject {
 /// `operators/network`: the operators in office.
 pub fn operators() -> StateObject {
     StateObject::new("operators", "network")
+}
+
+/// `former-operator/<did>`: a key that left office, under each of its spellings as did:key.
+pub fn former_operator(did: &Did) -> StateObject {
+    StateObject::new("former-operator", did.as_str())
 }
 
 /// `proposal/<record id>`: a proposal; entry 1 when made, entry 2 when executed.

@@ -10,6 +10,7 @@
 //! - INV-GOVERNANCE-2: a change takes effect iff m distinct operators in office have approved it.
 
 pub mod keys;
+mod operators;
 pub(crate) mod rules;
 mod state;
 
@@ -20,14 +21,17 @@ use testamur_primitives::identity;
 use testamur_primitives::record::Change;
 use testamur_primitives::units::UnixTime;
 
-pub use state::{ApprovalEntry, GovernanceEntry, OperatorsEntry, ProposalEntry, ProposalListing};
+pub use state::{ApprovalEntry, FormerOperatorEntry, GovernanceEntry, OperatorsEntry, ProposalEntry, ProposalListing};
+
+use operators::OperatorChange;
 
 use crate::execute::{ApplyError, BlockContext};
 use crate::limits::PAGE_ENTRIES_MAX;
+use crate::network::members::SetChange;
 use crate::notary::{self, WriterStatus};
 use crate::rejection::GovernanceRejection;
 use crate::state::{self as values, Overlay, StateError, StateReader};
-use crate::{did, issuers};
+use crate::{did, issuers, network};
 
 /// Who decides, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +194,33 @@ fn execute_if_approved<S: StateReader>(
     let proposal: ProposalEntry = values::head(state, &keys::proposal(id))?
         .ok_or_else(|| values::damaged(head, "is missing, though it is being executed"))?;
     rules::check_change(state, context, governance, &proposal.change)?;
-    match &proposal.change {
+    execute(state, context, governance, id, &proposal.change)?;
+    let approvals_required = match &proposal.change {
+        Change::ChangeOperators { approvals_required: Some(changed), .. } => *changed,
+        _ => governance.approvals_required,
+    };
+    let (height, time) = (context.height, context.time);
+    state.append(&keys::proposal(id), |seq| ProposalEntry { seq, height, time, executed: true, ..proposal })?;
+    state.append(&keys::governance(), |seq| GovernanceEntry {
+        v: 1,
+        seq,
+        height,
+        time,
+        approvals_required,
+        proposal: Some(id),
+    })?;
+    Ok(Some(governance.version + 1))
+}
+
+/// Writes what a change says; it was checked just now.
+fn execute<S: StateReader>(
+    state: &mut Overlay<'_, S>,
+    context: &BlockContext,
+    governance: &Governance,
+    id: RecordId,
+    change: &Change,
+) -> Result<(), ApplyError<S::Error>> {
+    match change {
         Change::GrantWriter { did } => {
             notary::set_role(state, did, WriterStatus::Granted {}, context, Some(id))?;
         }
@@ -208,18 +238,21 @@ fn execute_if_approved<S: StateReader>(
             let entry = issuers::rules::existing(state, *attribute)?;
             issuers::end(state, context, *attribute, id, entry, *effective, *reason)?;
         }
+        Change::ChangeOperators { add, remove, rotate, approvals_required } => {
+            let approvals_required = *approvals_required;
+            let change = OperatorChange { add, remove, rotate, approvals_required };
+            operators::execute(state, context, governance, change)?;
+        }
+        Change::ChangeValidators { add, remove, rotate, from } => {
+            network::members::change(state, context, id, SetChange { add, remove, rotate, from: *from })?;
+        }
+        Change::WithdrawSetChange {} => network::members::withdraw(state, context)?,
+        Change::SetParameters { parameters, from } => network::set_parameters(state, context, parameters, *from)?,
+        Change::SetProtocol { protocol, from } => network::set_protocol(state, context, *protocol, *from)?,
+        Change::RetireAlgorithm { algorithm, from } => network::retire(state, context, *algorithm, *from)?,
+        Change::SetPageHosts { hosts } => network::set_page_hosts(state, context, hosts)?,
     }
-    let (height, time) = (context.height, context.time);
-    state.append(&keys::proposal(id), |seq| ProposalEntry { seq, height, time, executed: true, ..proposal })?;
-    state.append(&keys::governance(), |seq| GovernanceEntry {
-        v: 1,
-        seq,
-        height,
-        time,
-        approvals_required: governance.approvals_required,
-        proposal: Some(id),
-    })?;
-    Ok(Some(governance.version + 1))
+    Ok(())
 }
 
 /// Who decides now, and how.

@@ -5,14 +5,16 @@ use testamur_primitives::identity;
 use testamur_primitives::issuers::IssuerType;
 use testamur_primitives::key::PublicKey;
 use testamur_primitives::limits::PROPOSAL_LIFE_S_MAX;
-use testamur_primitives::record::{Change, RevocationReason};
+use testamur_primitives::record::{Algorithm, Change, RevocationReason};
 use testamur_primitives::units::UnixTime;
 
-use super::{ApprovalEntry, Governance, ProposalEntry};
+use super::operators::{self, OperatorChange};
+use super::{ApprovalEntry, FormerOperatorEntry, Governance, ProposalEntry, keys};
 use crate::execute::{ApplyError, BlockContext};
+use crate::network::members::SetChange;
 use crate::notary::{self, WriterStatus};
 use crate::rejection::{GovernanceRejection, IssuerRejection, Rejection};
-use crate::state::StateReader;
+use crate::state::{self as values, StateError, StateReader};
 use crate::{did, issuers, network};
 
 /// Checks a proposal without state: its life, that a writer's DID names a key or is of the ledger's kind, and what a
@@ -29,9 +31,20 @@ pub(crate) fn check_proposal(change: &Change, iat: UnixTime, expires: UnixTime) 
             Err(GovernanceRejection::Thumbprint.into())
         }
         Change::AccreditRoot { entity, .. } => Ok(issuers::rules::check_entity(entity)?),
-        Change::GrantWriter { .. } | Change::RevokeWriter { .. } | Change::AdmitDid { .. } | Change::EndRoot { .. } => {
-            Ok(())
+        Change::ChangeOperators { add, remove, rotate, approvals_required } => {
+            let approvals_required = *approvals_required;
+            Ok(operators::check_form(OperatorChange { add, remove, rotate, approvals_required })?)
         }
+        Change::ChangeValidators { .. } | Change::SetParameters { .. } | Change::SetPageHosts { .. } => {
+            Ok(network::rules::check_form(change)?)
+        }
+        Change::GrantWriter { .. }
+        | Change::RevokeWriter { .. }
+        | Change::AdmitDid { .. }
+        | Change::EndRoot { .. }
+        | Change::WithdrawSetChange {}
+        | Change::SetProtocol { .. }
+        | Change::RetireAlgorithm { .. } => Ok(()),
     }
 }
 
@@ -107,34 +120,84 @@ pub(super) fn check_change<R: StateReader>(
             }
             issuers::rules::check_end(state, context, *attribute, &entry, *effective, *reason)
         }
+        Change::ChangeOperators { add, remove, rotate, approvals_required } => {
+            let approvals_required = *approvals_required;
+            operators::check(state, governance, OperatorChange { add, remove, rotate, approvals_required })
+        }
+        Change::ChangeValidators { add, remove, rotate, from } => {
+            let change = SetChange { add, remove, rotate, from: *from };
+            network::rules::check_set_change(state, context, governance, change)
+        }
+        Change::WithdrawSetChange {} => match network::pending_set_change(state)? {
+            Some(_) => Ok(()),
+            None => Err(GovernanceRejection::NoSetChange.into()),
+        },
+        Change::SetParameters { parameters, from } => {
+            network::rules::check_parameters(state, context, parameters, *from)
+        }
+        Change::SetProtocol { protocol, from } => network::rules::check_protocol(state, context, *protocol, *from),
+        Change::RetireAlgorithm { algorithm, from } => {
+            network::rules::check_retirement(state, context, governance, *algorithm, *from)
+        }
+        Change::SetPageHosts { hosts } => network::rules::check_page_hosts(state, hosts),
     }
 }
 
 /// A did:key gets the role when its key has no other part in the network.
 fn check_grant<R: StateReader>(state: &R, governance: &Governance, did: &Did) -> Result<(), ApplyError<R::Error>> {
     let Ok(key) = did.to_key() else { return Err(GovernanceRejection::UnusableDid(did.clone()).into()) };
-    // A key has two spellings as did:key; it is one writer's, and what was compromised stays compromised.
-    for spelling in [Did::key(&key), Did::jwk_jcs_key(&key)] {
+    if notary::writer_role(state, did)?.is_some_and(|role| role.is_granted()) {
+        return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into());
+    }
+    match role_of(state, governance, &key)? {
+        Some(Role::Compromised) => return Err(GovernanceRejection::KeyCompromised(did.clone()).into()),
+        Some(_) => return Err(GovernanceRejection::KeyInUse(did.clone()).into()),
+        None if network::rules::is_validators_key(state, &key)? => {
+            return Err(GovernanceRejection::KeyInUse(did.clone()).into());
+        }
+        None => {}
+    }
+    let kind = Algorithm::Key(key.kind());
+    if network::retirements(state)?.iter().any(|retirement| retirement.algorithm == kind) {
+        return Err(GovernanceRejection::RetiredKind { did: did.clone(), kind }.into());
+    }
+    Ok(())
+}
+
+/// The part that a key has or had, validators' keys aside: those are the network's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// In office.
+    Operator,
+    /// Was in office.
+    FormerOperator,
+    /// Holds the writer role.
+    Writer,
+    /// The writer role was revoked because the key was compromised.
+    Compromised,
+}
+
+/// INV-GOVERNANCE-4: a key has one part in the network. It has two spellings as did:key, and what was compromised stays
+/// compromised.
+pub(crate) fn role_of<R: StateReader>(
+    state: &R,
+    governance: &Governance,
+    key: &PublicKey,
+) -> Result<Option<Role>, StateError<R::Error>> {
+    for spelling in [Did::key(key), Did::jwk_jcs_key(key)] {
         match notary::writer_role(state, &spelling)?.map(|role| role.status) {
-            Some(WriterStatus::Granted {}) if spelling == *did => {
-                return Err(GovernanceRejection::AlreadyAWriter(did.clone()).into());
-            }
-            Some(WriterStatus::Granted {}) => return Err(GovernanceRejection::KeyInUse(did.clone()).into()),
+            Some(WriterStatus::Granted {}) => return Ok(Some(Role::Writer)),
             Some(WriterStatus::Revoked { reason: RevocationReason::KeyCompromise }) => {
-                return Err(GovernanceRejection::KeyCompromised(did.clone()).into());
+                return Ok(Some(Role::Compromised));
             }
             Some(WriterStatus::Revoked { .. }) | None => {}
         }
     }
-    let of_operator = governance.operators.iter().any(|o| o.did.to_key().is_ok_and(|k| k == key));
-    let of_validator = match &key {
-        PublicKey::Ed25519(bytes) => network::key_use(state, bytes)?.is_some(),
-        _ => false,
-    };
-    if of_operator || of_validator {
-        return Err(GovernanceRejection::KeyInUse(did.clone()).into());
+    if governance.operators.iter().any(|operator| operator.did.to_key().is_ok_and(|k| k == *key)) {
+        return Ok(Some(Role::Operator));
     }
-    Ok(())
+    let former: Option<FormerOperatorEntry> = values::head(state, &keys::former_operator(&Did::key(key)))?;
+    Ok(former.map(|_| Role::FormerOperator))
 }
 
 /// A DID of the ledger may notarise by being registered, so the role is granted only after it was revoked; its keys may

@@ -98,4 +98,21 @@ pub struct ProposalListing {
     pub proposal: RecordId,
 }
 
-entries!(GovernanceEntry, OperatorsEntry, ProposalEntry, ApprovalEntry, ProposalListing);
+/// A key that left office. It never comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormerOperatorEntry {
+    /// Format version: 1.
+    pub v: u8,
+    /// Number of this entry: 1.
+    pub seq: u64,
+    /// Height that wrote this.
+    pub height: Height,
+    /// Time of that height.
+    pub time: UnixTime,
+    /// The key that took its place; none when the operator left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<Did>,
+}
+
+entries!(GovernanceEntry, OperatorsEntry, ProposalEntry, ApprovalEntry, ProposalListing, FormerOperatorEntry);

@@ -19,6 +19,21 @@ pub fn naming() -> StateObject {
     StateObject::new("naming", "network")
 }
 
+/// `set-change/network`: changes of the validator set, and what became of each.
+pub fn set_change() -> StateObject {
+    StateObject::new("set-change", "network")
+}
+
+/// `algorithms/network`: the retired algorithms.
+pub fn algorithms() -> StateObject {
+    StateObject::new("algorithms", "network")
+}
+
+/// `page/network`: the official addresses of the verifier page.
+pub fn page() -> StateObject {
+    StateObject::new("page", "network")
+}
+
 /// `epoch/network`: the validators of each epoch; entry n is epoch n − 1.
 pub fn epoch() -> StateObject {
     StateObject::new("epoch", "network")

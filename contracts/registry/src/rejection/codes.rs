@@ -4,15 +4,17 @@ use testamur_primitives::identity::KeyRefusal;
 use testamur_primitives::issuers::accreditation::OutOfScope;
 
 use super::{
-    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NotaryRejection,
-    Rejection, SchemaRejection, StatusRejection,
+    AdmissionRejection, DidRejection, DossierRejection, GovernanceRejection, IssuerRejection, NetworkRejection,
+    NotaryRejection, Rejection, SchemaRejection, StatusRejection,
 };
 
 /// Every code of this crate, in order of its number; those of records are the primitives'.
 pub const CODES: &[(&str, u16)] = &[
     ("admission.duplicate", 150),
+    ("admission.algorithm-retired", 151),
     ("notary.not-a-writer", 200),
     ("notary.writer-revoked", 201),
+    ("notary.algorithm-retired", 202),
     ("dossier.unknown", 220),
     ("dossier.not-an-owner", 221),
     ("dossier.stale", 222),
@@ -33,6 +35,36 @@ pub const CODES: &[(&str, u16)] = &[
     ("governance.key-compromised", 262),
     ("governance.thumbprint", 263),
     ("governance.already-admitted", 264),
+    ("governance.nothing-changes", 265),
+    ("governance.from-too-far", 266),
+    ("governance.registration", 267),
+    ("governance.too-many-at-once", 268),
+    ("governance.set-size", 269),
+    ("governance.set", 270),
+    ("governance.set-change-pending", 271),
+    ("governance.no-set-change", 272),
+    ("governance.validator-unknown", 273),
+    ("governance.named-twice", 274),
+    ("governance.name-in-use", 275),
+    ("governance.validator-key-in-use", 276),
+    ("governance.old-key", 277),
+    ("governance.renamed", 278),
+    ("governance.not-after", 279),
+    ("governance.operator-unknown", 280),
+    ("governance.already-an-operator", 281),
+    ("governance.former-operator", 282),
+    ("governance.operator-malformed", 283),
+    ("governance.operator-count", 284),
+    ("governance.threshold", 285),
+    ("governance.retired-kind", 286),
+    ("governance.parameters", 287),
+    ("governance.parameters-pending", 288),
+    ("governance.protocol", 289),
+    ("governance.protocol-pending", 290),
+    ("governance.already-retired", 291),
+    ("governance.last-digest-algorithm", 292),
+    ("governance.operators-kind", 293),
+    ("governance.hosts", 294),
     ("did.not-registered", 300),
     ("did.deactivated", 301),
     ("did.unknown-key", 302),
@@ -97,6 +129,11 @@ pub const CODES: &[(&str, u16)] = &[
     ("status.attachment", 459),
     ("status.signature", 460),
     ("status.name", 461),
+    ("network.not-awaited", 500),
+    ("network.key", 501),
+    ("network.already-synced", 502),
+    ("network.height", 503),
+    ("network.not-after", 504),
 ];
 
 impl Rejection {
@@ -108,6 +145,7 @@ impl Rejection {
             Self::Notary(rejection) => rejection.code(),
             Self::Dossier(rejection) => rejection.code(),
             Self::Governance(rejection) => rejection.code(),
+            Self::Network(rejection) => rejection.code(),
             Self::Did(rejection) => rejection.code(),
             Self::Issuer(rejection) => rejection.code(),
             Self::Schema(rejection) => rejection.code(),
@@ -117,9 +155,10 @@ impl Rejection {
 }
 
 impl AdmissionRejection {
-    /// Stable slug and number; both cases are one code, since both mean: do not send this again.
+    /// Stable slug and number; both kinds of duplicates are one code, since both mean: do not send this again.
     pub fn code(&self) -> (&'static str, u16) {
         match self {
+            Self::AlgorithmRetired(_) => ("admission.algorithm-retired", 151),
             Self::DuplicateRecord | Self::DuplicateJti => ("admission.duplicate", 150),
         }
     }
@@ -131,6 +170,7 @@ impl NotaryRejection {
         match self {
             Self::NotAWriter(_) => ("notary.not-a-writer", 200),
             Self::WriterRevoked { .. } => ("notary.writer-revoked", 201),
+            Self::AlgorithmRetired(_) => ("notary.algorithm-retired", 202),
         }
     }
 }
@@ -154,6 +194,49 @@ impl GovernanceRejection {
             Self::KeyCompromised(_) => ("governance.key-compromised", 262),
             Self::Thumbprint => ("governance.thumbprint", 263),
             Self::AlreadyAdmitted(_) => ("governance.already-admitted", 264),
+            Self::NothingChanges => ("governance.nothing-changes", 265),
+            Self::FromTooFar { .. } => ("governance.from-too-far", 266),
+            Self::Registration { .. } => ("governance.registration", 267),
+            Self::TooManyAtOnce { .. } => ("governance.too-many-at-once", 268),
+            Self::SetSize(_) => ("governance.set-size", 269),
+            Self::Set(_) => ("governance.set", 270),
+            Self::SetChangePending => ("governance.set-change-pending", 271),
+            Self::NoSetChange => ("governance.no-set-change", 272),
+            Self::ValidatorUnknown(_) => ("governance.validator-unknown", 273),
+            Self::NamedTwice(_) => ("governance.named-twice", 274),
+            Self::NameInUse(_) => ("governance.name-in-use", 275),
+            Self::ValidatorKeyInUse { .. } => ("governance.validator-key-in-use", 276),
+            Self::OldKey(_) => ("governance.old-key", 277),
+            Self::Renamed { .. } => ("governance.renamed", 278),
+            Self::NotAfter { .. } => ("governance.not-after", 279),
+            Self::OperatorUnknown(_) => ("governance.operator-unknown", 280),
+            Self::AlreadyAnOperator(_) => ("governance.already-an-operator", 281),
+            Self::FormerOperator(_) => ("governance.former-operator", 282),
+            Self::OperatorMalformed(_) => ("governance.operator-malformed", 283),
+            Self::OperatorCount(_) => ("governance.operator-count", 284),
+            Self::Threshold { .. } => ("governance.threshold", 285),
+            Self::RetiredKind { .. } => ("governance.retired-kind", 286),
+            Self::Parameters(_) => ("governance.parameters", 287),
+            Self::ParametersPending(_) => ("governance.parameters-pending", 288),
+            Self::Protocol { .. } => ("governance.protocol", 289),
+            Self::ProtocolPending(_) => ("governance.protocol-pending", 290),
+            Self::AlreadyRetired(_) => ("governance.already-retired", 291),
+            Self::LastDigestAlgorithm(_) => ("governance.last-digest-algorithm", 292),
+            Self::OperatorsKind { .. } => ("governance.operators-kind", 293),
+            Self::Hosts(_) => ("governance.hosts", 294),
+        }
+    }
+}
+
+impl NetworkRejection {
+    /// Stable slug and number.
+    pub fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::NotAwaited(_) => ("network.not-awaited", 500),
+            Self::Key(_) => ("network.key", 501),
+            Self::AlreadySynced(_) => ("network.already-synced", 502),
+            Self::Height { .. } => ("network.height", 503),
+            Self::NotAfter { .. } => ("network.not-after", 504),
         }
     }
 }

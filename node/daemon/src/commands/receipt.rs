@@ -207,6 +207,7 @@ fn describe_act(act: &Act) -> String {
         Act::PublishStatus { status, .. } => format!("publish status list {}, version {}", status.list, status.version),
         Act::Propose { .. } => "propose a change".into(),
         Act::Approve { .. } => "approve a change".into(),
+        Act::Synced { validator, height, .. } => format!("validator {validator} has caught up with height {height}"),
     }
 }
 
