@@ -135,6 +135,11 @@ impl TrustFile {
         self.pinned.as_ref().map(|(header, epoch)| (header, epoch))
     }
 
+    /// The pinned checkpoint as it stands in the file, if there is one.
+    pub fn checkpoint(&self) -> Option<&PinnedCheckpoint> {
+        self.checkpoint.as_ref()
+    }
+
     /// Where epoch chains start: genesis' set, epoch 0.
     pub fn genesis_epoch(&self) -> TrustedEpoch {
         TrustedEpoch { epoch: Epoch(0), validators: self.genesis.validator_set() }

@@ -40,7 +40,11 @@ pub mod node;
 pub mod nodes;
 #[cfg(feature = "online")]
 pub mod notary;
+#[cfg(feature = "online")]
+pub mod path;
 pub mod receipt;
+#[cfg(feature = "online")]
+pub mod refresh;
 #[cfg(feature = "online")]
 pub mod registry;
 #[cfg(feature = "online")]

@@ -85,3 +85,5 @@ pub const LIST_READ_BYTES: usize = 1024 * 1024;
 pub const LIST_WINDOW_A_THREAD: usize = 8;
 /// Faults of a list that are told: who has made more than these has made one mistake many times.
 pub const ROW_FAULTS_MAX: usize = 20;
+/// Proofs of older headers that are remembered while receipts are refreshed: 1 KB each at most.
+pub const HISTORIES_MAX: usize = 16_384;

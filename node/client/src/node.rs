@@ -7,6 +7,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use testamur_primitives::codec;
+use testamur_primitives::epoch::EpochLink;
 use testamur_primitives::hash::{AttachmentHash, GenesisHash, RecordId, TreeHash};
 use testamur_primitives::limits::{
     ATTACHMENT_BYTES_MAX, BLOCK_STREAM_BYTES_MAX, EVIDENCE_BYTES_MAX, NOTE_BYTES_MAX, RECEIPT_BYTES_MAX,
@@ -67,6 +68,37 @@ pub struct Consistency {
     pub from_root: TreeHash,
     /// Root of the larger log.
     pub to_root: TreeHash,
+    /// The path.
+    pub path: Vec<TreeHash>,
+}
+
+/// A node's newest block; only what clients act on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Latest {
+    /// Its height.
+    pub height: u64,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Text of its header.
+    pub header_text: String,
+    /// Its certificate.
+    pub note: String,
+}
+
+/// How some epochs vouch for the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epochs {
+    /// The links, in order, without gaps.
+    pub links: Vec<EpochLink>,
+    /// Whether the node has more.
+    pub next: bool,
+}
+
+/// A proof that an older header lies under a newer one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct History {
+    /// Text of the older header.
+    pub from_text: String,
     /// The path.
     pub path: Vec<TreeHash>,
 }
@@ -171,6 +203,41 @@ impl Node {
     /// The newest checkpoint as a signed note, not verified.
     pub async fn latest_checkpoint(&self) -> Result<Option<Note>, ClientError> {
         self.checkpoint("latest").await
+    }
+
+    /// The newest block's header and certificate, not verified; `None` when there is only genesis.
+    pub async fn latest_header(&self) -> Result<Option<Latest>, ClientError> {
+        let request = self.server.get("v1/checkpoints/latest").header(ACCEPT, "application/json");
+        let Some(body) = self.found(request, ANSWER_BYTES_MAX).await? else { return Ok(None) };
+        serde_json::from_slice(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
+    }
+
+    /// How the epochs from `start` on vouch for the next one, as many as the node gives at once; not verified.
+    pub async fn epochs(&self, start: u64) -> Result<Epochs, ClientError> {
+        #[derive(Deserialize)]
+        struct Page {
+            epochs: Vec<Item>,
+            next: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            epoch: u64,
+            link: Option<EpochLink>,
+        }
+        let page: Page = self.registry(&format!("v1/epochs?start={start}")).await?;
+        let in_order = page.epochs.iter().zip(start..).all(|(item, expected)| item.epoch == expected);
+        if !in_order {
+            return Err(self.server.unexpected("its epochs are not in order"));
+        }
+        let links = page.epochs.into_iter().map_while(|item| item.link).collect();
+        Ok(Epochs { links, next: page.next.is_some() })
+    }
+
+    /// The proof that header `from` lies under header `to`; `None` when the node has not got so far.
+    pub async fn history(&self, from: Height, to: Height) -> Result<Option<History>, ClientError> {
+        let request = self.server.get(&format!("v1/history?from={from}&to={to}")).header(ACCEPT, "application/json");
+        let Some(body) = self.found(request, ANSWER_BYTES_MAX).await? else { return Ok(None) };
+        serde_json::from_slice(&body).map(Some).map_err(|error| self.server.unexpected(error.to_string()))
     }
 
     /// The checkpoint of a height as a signed note, not verified; `None` when it is not there.
