@@ -6,6 +6,7 @@
 //! **Absences.** Nothing here is linked into the product, and no key here may ever hold anything.
 
 pub mod chain;
+pub mod chain_node;
 pub mod differential;
 pub mod fuzz;
 pub mod harness;

@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Look into a receipt
     #[command(subcommand)]
     Receipt(commands::receipt::ReceiptCommand),
+    /// Bring receipts under a newer checkpoint, so that they outlive their witnesses' keys
+    #[cfg(feature = "node")]
+    Refresh(commands::refresh::Refresh),
     /// Notarise documents: a verified receipt beside each
     #[cfg(feature = "node")]
     Notarise(commands::notarise::Notarise),
@@ -111,6 +114,8 @@ impl Command {
             Self::Diploma(command) => command.run(output),
             Self::Network(command) => command.run(output),
             Self::Receipt(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Refresh(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Notarise(command) => command.run(output),
             #[cfg(feature = "node")]

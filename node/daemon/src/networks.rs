@@ -168,6 +168,83 @@ pub(crate) fn add(trust: &TrustFile, replace: bool) -> Result<(PathBuf, Added), 
     Ok((path, added))
 }
 
+/// Nodes of a network: those given, else those that were of use before, else those of the development network.
+#[cfg(feature = "node")]
+pub(crate) fn nodes(installed: &Installed, given: &[String]) -> Result<Vec<String>, CommandError> {
+    if !given.is_empty() {
+        return Ok(given.to_vec());
+    }
+    let path = nodes_path(&installed.trust)?;
+    if path.exists() {
+        let bytes = files::read_at_most(&path, NODES_BYTES_MAX)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let urls: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        if !urls.is_empty() {
+            return Ok(urls);
+        }
+    }
+    match crate::profile::Profile::installed()? {
+        Some(profile) if profile.network == installed.trust.network() && !profile.nodes.is_empty() => Ok(profile.nodes),
+        _ => Err(CommandError::failed(
+            "network.no-node",
+            format!("no node of {} is known here", installed.trust.origin()),
+            "name one with --node URL; it is remembered",
+        )),
+    }
+}
+
+/// Remembers nodes that were given and of use. A convenience: a failure to write it changes nothing.
+#[cfg(feature = "node")]
+pub(crate) fn remember_nodes(installed: &Installed, given: &[String]) {
+    if given.is_empty() {
+        return;
+    }
+    let mut text = given.join("\n");
+    text.push('\n');
+    if let Ok(path) = nodes_path(&installed.trust)
+        && path.parent().is_some_and(Path::is_dir)
+    {
+        let _ = files::replace(&path, text.as_bytes(), 0o644);
+    }
+}
+
+/// Keeps what shows that two histories were signed, and says so.
+#[cfg(feature = "node")]
+pub(crate) fn contradicted(contradiction: &testamur_client::path::Contradiction) -> CommandError {
+    let bytes = contradiction.encode();
+    let kept = home().and_then(|home| {
+        let directory = home.join("contradictions");
+        files::create_private_directory(&directory)?;
+        let digest = hex::encode(&testamur_primitives::codec::sha256(&[&bytes])[..8]);
+        let path = directory.join(format!("{}-{}-{digest}.json", contradiction.network.genesis, contradiction.height));
+        files::replace(&path, &bytes, 0o644)?;
+        Ok(path)
+    });
+    let kept = match kept {
+        Ok(path) => format!("what shows it is kept in {}", path.display()),
+        Err(error) => format!("what shows it could not be kept: {error}"),
+    };
+    let what = format!(
+        "a node proves a history of {} in which the pinned block {} is another one: more than a third of its validators \
+         signed both; {kept}",
+        contradiction.network.origin, contradiction.height,
+    );
+    CommandError::failed(
+        "network.contradiction",
+        what,
+        "believe neither, and show that file to the network's operators",
+    )
+}
+
+/// Bytes of the file that remembers nodes: 64 addresses of 255 bytes.
+#[cfg(feature = "node")]
+const NODES_BYTES_MAX: usize = 16 * 1024;
+
+#[cfg(feature = "node")]
+fn nodes_path(trust: &TrustFile) -> Result<PathBuf, CommandError> {
+    Ok(directory()?.join(format!("{}.nodes", trust.origin().as_str().replace('/', "_"))))
+}
+
 fn directory() -> Result<PathBuf, CommandError> {
     Ok(home()?.join("networks"))
 }

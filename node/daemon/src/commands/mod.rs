@@ -20,6 +20,8 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod network;
 #[cfg(feature = "node")]
+mod network_update;
+#[cfg(feature = "node")]
 pub(crate) mod notarise;
 #[cfg(feature = "node")]
 mod notarise_bulk;
@@ -28,6 +30,8 @@ pub(crate) mod onboard;
 #[cfg(feature = "node")]
 pub(crate) mod page;
 pub(crate) mod receipt;
+#[cfg(feature = "node")]
+pub(crate) mod refresh;
 #[cfg(feature = "node")]
 pub(crate) mod run;
 #[cfg(feature = "node")]

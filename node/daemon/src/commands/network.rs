@@ -6,12 +6,14 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
+use testamur_primitives::epoch::TrustedEpoch;
 use testamur_primitives::policy::tlog_policy;
 use testamur_primitives::trust::TrustFile;
+use testamur_primitives::units::UnixTime;
 
 use crate::exit::{CommandError, Exit};
 use crate::networks::{self, Added, Installed};
-use crate::output::{Output, Tone, utc};
+use crate::output::{Output, Tone, now, utc};
 
 /// Subcommands of `network`.
 #[derive(Debug, Subcommand)]
@@ -31,6 +33,9 @@ pub(crate) enum Network {
         /// Its origin, or a part of it
         name: String,
     },
+    /// Pin a newer checkpoint, along a proven path, and say what changed
+    #[cfg(feature = "node")]
+    Update(crate::commands::network_update::Update),
     /// Print the C2SP tlog-policy of a network's pinned epoch, for transparency-log tools
     Policy {
         /// Its origin, or a part of it
@@ -54,13 +59,28 @@ struct Summary {
     pinned_height: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_time: Option<u64>,
+    /// The epoch that is pinned; genesis is 0.
+    epoch: u64,
+    /// Until when a quorum of its keys is in office.
+    in_office_until: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
 }
+
+/// A trust file's checkpoint is old after this: a quarter is what people plan by.
+const OLD_AFTER_S: u64 = 90 * 24 * 3600;
+/// How long before the keys leave office it is said.
+const ENDS_SOON_S: u64 = 30 * 24 * 3600;
 
 impl Summary {
     fn new(installed: &Installed) -> Self {
         let Installed { path, trust } = installed;
         let pinned = trust.pinned().map(|(header, _)| header);
+        let epoch = pinned_epoch(trust);
         Self {
+            epoch: epoch.epoch.0,
+            in_office_until: epoch.validators.in_office_until().0,
+            advice: now().ok().and_then(|now| advice(trust, now)),
             origin: trust.origin().to_string(),
             genesis: trust.network().to_string(),
             fingerprint: trust.fingerprint(),
@@ -71,6 +91,45 @@ impl Summary {
     }
 }
 
+fn pinned_epoch(trust: &TrustFile) -> TrustedEpoch {
+    trust.pinned().map_or_else(|| trust.genesis_epoch(), |(_, epoch)| epoch.clone())
+}
+
+/// What to do about a trust file, if anything.
+fn advice(trust: &TrustFile, now: UnixTime) -> Option<String> {
+    let until = pinned_epoch(trust).validators.in_office_until();
+    if now > until {
+        return Some(format!(
+            "The keys that it pins are out of office since {}: what they sign is no longer believed. Get a newer trust file \
+             from the network's operators, compare its fingerprint by telephone, and install it with `testamur network add \
+             FILE`; or, if you have reason to trust those keys still, `testamur network update --anyway`.",
+            utc(until)
+        ));
+    }
+    if until.0 - now.0 < ENDS_SOON_S {
+        return Some(format!(
+            "The keys that it pins leave office on {}: run `testamur network update` before then.",
+            utc(until)
+        ));
+    }
+    match trust.pinned() {
+        None => Some("It pins genesis only: `testamur network update` pins the newest checkpoint.".into()),
+        Some((header, _)) if now.0.saturating_sub(header.time.0) > OLD_AFTER_S => {
+            Some(format!("Its checkpoint is {}: run `testamur network update`.", age(header.time, now)))
+        }
+        Some(_) => None,
+    }
+}
+
+/// `3 days old`.
+fn age(time: UnixTime, now: UnixTime) -> String {
+    match now.0.saturating_sub(time.0) / 86_400 {
+        0 => "less than a day old".into(),
+        1 => "a day old".into(),
+        days => format!("{days} days old"),
+    }
+}
+
 impl Network {
     /// Runs the subcommand.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
@@ -78,6 +137,8 @@ impl Network {
             Self::Add { file, replace } => add(&networks::read(&file)?.trust, replace, output),
             Self::List => list(output),
             Self::Show { name } => show(&networks::named(&name)?, output),
+            #[cfg(feature = "node")]
+            Self::Update(update) => update.run(output),
             Self::Policy { name } => Ok(policy(&networks::named(&name)?.trust)),
             Self::Remove { name } => remove(&networks::named(&name)?, output),
         }
@@ -113,7 +174,10 @@ fn list(output: &Output) -> Result<Exit, CommandError> {
         if all.is_empty() {
             return "No network is installed. `testamur network add FILE` installs one.".into();
         }
-        all.iter().map(|n| format!("{}\n  sha256 {}\n", output.paint(Tone::Strong, &n.origin), n.fingerprint)).collect()
+        let advice = |n: &Summary| n.advice.as_ref().map_or_else(String::new, |advice| format!("  {advice}\n"));
+        all.iter()
+            .map(|n| format!("{}\n  sha256 {}\n{}", output.paint(Tone::Strong, &n.origin), n.fingerprint, advice(n)))
+            .collect()
     });
     Ok(Exit::Ok)
 }
@@ -124,27 +188,36 @@ fn show(installed: &Installed, output: &Output) -> Result<Exit, CommandError> {
     output.result(&document, || {
         let summary = Summary::new(installed);
         let genesis = trust.genesis();
-        let (pinned, epoch) = match trust.pinned() {
-            Some((header, epoch)) => (format!("block {} of {}", header.height, utc(header.time)), epoch.clone()),
-            None => ("genesis only".to_owned(), trust.genesis_epoch()),
+        let epoch = pinned_epoch(trust);
+        let pinned = match trust.pinned() {
+            Some((header, _)) => {
+                let age = now().map_or_else(|_| String::new(), |now| format!(", {}", age(header.time, now)));
+                format!("block {} of {}{age}", header.height, utc(header.time))
+            }
+            None => "genesis only".to_owned(),
         };
         let mut text = format!(
             "{}\n  trust file   {}\n  fingerprint  sha256 {}\n  genesis      {} of {}\n  checkpoint   {pinned}\n  \
-             quorum       {} of {} validators\n",
+             epoch        {}, in office until {}\n  quorum       {} of {} validators\n",
             output.paint(Tone::Strong, &summary.origin),
             summary.path,
             summary.fingerprint,
             summary.genesis,
             utc(genesis.time),
+            epoch.epoch,
+            utc(epoch.validators.in_office_until()),
             epoch.validators.quorum(),
             epoch.validators.validators().len(),
         );
         for v in epoch.validators.validators() {
             text += &format!("    {}  {} ({}), until {}\n", v.name, v.operator, v.country, utc(v.not_after));
         }
-        text += &format!("  operators    {} must approve a change\n", genesis.approvals_required);
+        text += &format!("  operators    {} must approve a change, in genesis\n", genesis.approvals_required);
         for o in &genesis.operators {
             text += &format!("    {} ({})\n      {}\n", o.name, o.country, o.did);
+        }
+        if let Some(advice) = &summary.advice {
+            text += &format!("\n{advice}\n");
         }
         text
     });

@@ -14,7 +14,7 @@ use crate::document;
 use crate::exit::{CommandError, Exit};
 use crate::files;
 use crate::networks::{self, Installed};
-use crate::output::{Output, Tone, now, parse_time, rfc3339, utc};
+use crate::output::{Output, Tone, harmless, now, parse_time, rfc3339, utc};
 
 /// Bytes of a saved error message that are looked into.
 const PROBLEM_BYTES_MAX: usize = 1024 * 1024;
@@ -232,11 +232,11 @@ impl Judged {
                 let verdict = output.paint(Tone::Warning, "WITNESSED BY KEYS NO LONGER IN OFFICE");
                 format!(
                     "{verdict}: refresh this receipt before you rely on it.\n\n\
-                     The signatures verify, but the witnesses' keys were in office only until {}, which is before {}:\n\
-                     whoever got hold of those keys since could have made this receipt. Ask who gave it to you for one\n\
-                     that is anchored under a newer checkpoint.\n\n{}",
-                    utc(facts.in_office_until),
-                    utc(at),
+                     The signatures verify, but {}:\n\
+                     whoever got hold of those keys since could have made this receipt. A node of the network can tell, and\n\
+                     puts a genuine one under a newer checkpoint:\n\n  testamur refresh {}\n\n{}",
+                    self.ended(facts, at),
+                    harmless(&self.receipt_path.display().to_string()),
                     self.details(facts),
                 )
             }
@@ -250,6 +250,16 @@ impl Judged {
                 format!("{verdict}: {error} ({}).\n{}", error.code(), self.against())
             }
         }
+    }
+
+    /// Why the witnesses are out of office.
+    fn ended(&self, facts: &Facts, at: UnixTime) -> String {
+        if facts.in_office_until < at {
+            return format!("the witnesses' keys were in office only until {}", utc(facts.in_office_until));
+        }
+        let pinned = self.trust.as_ref().and_then(|installed| installed.trust.pinned());
+        let since = pinned.map_or_else(String::new, |(header, _)| format!(" (block {})", header.height));
+        format!("other validators are in office by the trust file's checkpoint{since}")
     }
 
     fn details(&self, facts: &Facts) -> String {
