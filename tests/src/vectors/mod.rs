@@ -13,6 +13,7 @@ mod formats;
 mod receipts;
 mod records;
 mod registries;
+mod terms;
 
 pub use ed25519::SignatureCase;
 pub use receipts::ReceiptCase;

@@ -91,6 +91,12 @@ fn cases() -> (Files, Vec<ReceiptCase>) {
     epochs(&mut cases, &chain);
     contents(&mut cases, &chain);
     anchors(&mut cases, &chain);
+    for (name, bytes) in super::terms::trust_files() {
+        cases.files.insert(format!("{name}.json"), bytes);
+    }
+    for super::terms::Case { name, bytes, trust, exit, code } in super::terms::receipts() {
+        cases.add(&name, bytes, None, trust, SOON, (exit, code));
+    }
     for (name, bytes, code) in super::registries::receipts() {
         let exit = if code == "confirmed" { 0 } else { 3 };
         cases.add(name, bytes, None, "trust-registries", SOON, (exit, code));
