@@ -83,3 +83,5 @@ pub const CHAIN_LISTS_MAX: usize = 4;
 pub const REFUSED_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Time that reading the rest of a refused body may take.
 pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(2);
+/// Proposals that are looked at for those that wait for approvals: with their approvals they must fit in one proof.
+pub const OPEN_PROPOSALS_MAX: usize = 10;

@@ -37,6 +37,8 @@ use crate::routes::{self, EVERYWHERE};
             routes prove the same"),
         (name = "ebsi-core", description = "EBSI Core v1: the DID and issuers registries under its paths"),
         (name = "resolver", description = "W3C DID Resolution over HTTP"),
+        (name = "governance", description = "What operators decide on: what is in force, what is to come, proposals and \
+            their approvals"),
         (name = "network", description = "The network and this node"),
         (name = "log", description = "The log as C2SP tlog-tiles static resources"),
         (name = "documentation", description = "This documentation"),
@@ -69,6 +71,8 @@ use crate::routes::{self, EVERYWHERE};
         routes::ebsi::timestamp::version,
         routes::ebsi::core::did_registry, routes::ebsi::core::issuers_registry, routes::ebsi::core::alive,
         routes::ebsi::resolver::resolve,
+        routes::governance::now, routes::governance::proposals, routes::governance::proposal,
+        routes::governance::set_change,
         routes::network::epochs, routes::network::network, routes::network::genesis, routes::network::status,
         routes::log::checkpoint, routes::log::tile, routes::log::policy,
         routes::documents::openapi, routes::documents::docs,

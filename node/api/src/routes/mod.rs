@@ -4,6 +4,7 @@
 pub(crate) mod blocks;
 pub(crate) mod documents;
 pub(crate) mod ebsi;
+pub(crate) mod governance;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod notarisations;
@@ -133,6 +134,10 @@ fn native() -> Vec<Route> {
         read("/v1/dossiers/{id}", get(registry::dossiers::one), &[PATH, NOT_FOUND, NOT_READY]),
         read("/v1/state", get(registry::state::evidence), &[NOT_READY]),
         read("/v1/attachments/{sha256}", get(registry::state::attachment), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/governance", get(governance::now), &[NOT_READY]),
+        read("/v1/governance/proposals", get(governance::proposals), &[NOT_READY]),
+        read("/v1/governance/proposals/{id}", get(governance::proposal), &[PATH, NOT_FOUND, NOT_READY]),
+        read("/v1/governance/set-change", get(governance::set_change), &[NOT_FOUND, NOT_READY]),
         read("/v1/openapi.json", get(documents::openapi), &[]),
         read("/docs", get(documents::docs), &[]),
     ]

@@ -172,7 +172,7 @@ impl World {
         record.id()
     }
 
-    fn govern(&self, change: Change) {
+    pub(crate) fn govern(&self, change: Change) {
         let (governance_version, time) =
             self.state(|(state, time)| (governance::governance(state).expect("sound").version, time));
         self.by_author(Act::Propose { change, governance_version, expires: UnixTime(time + 86_400) });

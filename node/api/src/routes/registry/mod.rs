@@ -47,6 +47,13 @@ pub(crate) struct ProofParameters {
     proof: Option<bool>,
 }
 
+impl ProofParameters {
+    /// Whether the answer is to carry its evidence.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.proof.unwrap_or(false)
+    }
+}
+
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +65,13 @@ pub(crate) struct PageParameters {
     /// Items of a page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     size: Option<usize>,
+}
+
+impl PageParameters {
+    /// The page, checked.
+    pub(crate) fn pages(&self) -> Result<Pages, Problem> {
+        Pages::new(self.page, self.size)
+    }
 }
 
 /// A page of a list, checked.
@@ -80,10 +94,16 @@ impl Pages {
     }
 
     /// The query of the next page, when there is one.
-    fn next(self, total: u64, place: &str, filters: &str) -> Option<String> {
+    pub(crate) fn next(self, total: u64, place: &str, filters: &str) -> Option<String> {
         let Self { page, size } = self;
         let shown = page.saturating_mul(size as u64);
         (shown < total).then(|| format!("{place}?page={}&size={size}{filters}", page + 1))
+    }
+
+    /// Numbers, from 1, of this page's items of a list of so many.
+    pub(crate) fn numbers(self, total: u64) -> impl Iterator<Item = u64> {
+        let first = (self.page - 1).saturating_mul(self.size as u64).saturating_add(1);
+        (first..=total).take(self.size)
     }
 
     /// This page of a list in memory.
