@@ -270,6 +270,11 @@ impl Chunk {
         Ok(Self { body, first, count, salts, algorithms, digests, listed, names })
     }
 
+    /// The bytes that it was read from.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// Index of its first document.
     pub fn first(&self) -> u64 {
         self.first

@@ -1,7 +1,9 @@
 //! Reads a container: any single receipt, and all documents in order, in bounded memory.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testamur_primitives::commitment::{DocumentDigest, Opening, SaltText};
@@ -13,9 +15,10 @@ use testamur_primitives::record::{Act, Record};
 use crate::bulk::chunk::{Chunk, Entry};
 use crate::bulk::error::{BulkError, Fault};
 use crate::bulk::format::{
-    ContainerId, END_BYTES, HEADER_BYTES, Index, Kind, Order, ReadError, Settings, name_order, parse_header, read_at,
-    read_section,
+    ContainerId, END_BYTES, HEADER_BYTES, Index, Kind, MAGIC, Order, ReadError, Settings, name_order, parse_header,
+    read_at, read_section,
 };
+use crate::bulk::threads;
 use crate::bulk::writer::tree_of;
 use crate::limits::CHUNK_ENTRIES;
 
@@ -31,6 +34,12 @@ pub struct Container {
     upper: MemoryTree,
     ledger: Receipt,
     act: Act,
+}
+
+/// Whether a file begins like a container.
+pub fn is_container(path: &Path) -> bool {
+    let mut bytes = [0; MAGIC.len()];
+    File::open(path).is_ok_and(|mut file| file.read_exact(&mut bytes).is_ok() && bytes == MAGIC)
 }
 
 impl Container {
@@ -139,6 +148,28 @@ impl Container {
         self.parts().chunk(number)
     }
 
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn id(&self) -> ContainerId {
+        self.id
+    }
+
+    pub(crate) fn chunk_root(&self, number: usize) -> TreeHash {
+        self.index.chunks[number].1
+    }
+
+    /// A chunk's body that was made here, read as one.
+    pub(crate) fn parsed(&self, number: usize, body: Vec<u8>) -> Result<Chunk, BulkError> {
+        let offset = self.index.chunks[number].0;
+        Chunk::parse(body).map_err(|what| BulkError::container(&self.path)(Fault::Malformed { offset, what }))
+    }
+
+    pub(crate) fn disagrees(&self, what: &'static str) -> BulkError {
+        BulkError::container(&self.path)(Fault::Disagree(what))
+    }
+
     fn parts(&self) -> Parts<'_> {
         let Self { file, path, length, id, index, .. } = self;
         Parts { file, path, length: *length, id: *id, count: index.count, chunks: &index.chunks }
@@ -175,6 +206,15 @@ impl Container {
         Ok(Some(Opening { index, alg, digest: digest.to_vec(), salt, path: Some(path) }))
     }
 
+    /// Whether the document at a place has this digest.
+    pub fn is_at(&self, index: u64, digest: &DocumentDigest) -> Result<bool, BulkError> {
+        if index >= self.index.count {
+            return Ok(false);
+        }
+        let (number, place) = (index / CHUNK_ENTRIES as u64, (index % CHUNK_ENTRIES as u64) as usize);
+        Ok(self.chunk(usize::try_from(number).expect("at most 2^22 chunks"))?.entry(place).is(digest))
+    }
+
     /// Calls `each` with every document, in order, until it says `false`.
     pub fn for_each(&self, mut each: impl FnMut(Entry<'_>) -> bool) -> Result<(), BulkError> {
         for number in 0..self.chunks() {
@@ -185,15 +225,15 @@ impl Container {
         Ok(())
     }
 
-    /// Indexes of the documents of that name: by halving in a folder's container, else by reading all. At most `most`.
+    /// Indexes of the first `most` documents of that name: by halving in a folder's container, else by reading all.
     pub fn find_name(&self, name: &[u8], most: usize) -> Result<Vec<u64>, BulkError> {
         if self.settings.order == Order::Names {
             return Ok(self.find_ordered(name)?.into_iter().collect());
         }
-        self.find(|entry| entry.name == name, most)
+        self.find(|entry| entry.digest.is_some() && entry.name == name, most)
     }
 
-    /// Indexes of the documents with that digest, by reading all. At most `most`.
+    /// Indexes of the first `most` documents with that digest, by reading all.
     pub fn find_digest(&self, digest: &DocumentDigest, most: usize) -> Result<Vec<u64>, BulkError> {
         self.find(|entry| entry.is(digest), most)
     }
@@ -203,14 +243,47 @@ impl Container {
         self.find(|entry| entry.digest.is_some_and(|(_, digest)| digest == bytes), most)
     }
 
-    fn find(&self, wanted: impl Fn(&Entry<'_>) -> bool, most: usize) -> Result<Vec<u64>, BulkError> {
-        let mut found = Vec::new();
-        self.for_each(|entry| {
-            if wanted(&entry) {
-                found.push(entry.index);
+    /// Whether a document was erased.
+    pub fn has_erased(&self) -> Result<bool, BulkError> {
+        Ok(!self.find(|entry| entry.digest.is_none(), 1)?.is_empty())
+    }
+
+    /// Reads all chunks, on all threads of the machine, until enough is found. An index of digests would cost a third of
+    /// the container again, for what takes a second in 25 million documents.
+    fn find(&self, wanted: impl Fn(&Entry<'_>) -> bool + Sync, most: usize) -> Result<Vec<u64>, BulkError> {
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= self.chunks() {
+                    return Ok(());
+                }
+                let chunk = match self.chunk(number) {
+                    Ok(chunk) => chunk,
+                    Err(error) => {
+                        next.store(self.chunks(), Ordering::Relaxed);
+                        return Err(error);
+                    }
+                };
+                let here: Vec<_> = chunk.entries().filter(&wanted).map(|entry| entry.index).collect();
+                if here.is_empty() {
+                    continue;
+                }
+                let mut found = found.lock().expect("nobody panics holding it");
+                found.extend(here);
+                if found.len() >= most {
+                    // Chunks before this one are finished by whoever has them, so the first ones are all found.
+                    next.store(self.chunks(), Ordering::Relaxed);
+                }
             }
-            found.len() < most
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads()).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("a search does not panic"))
         })?;
+        let mut found = found.into_inner().expect("nobody panics holding it");
+        found.sort_unstable();
+        found.truncate(most);
         Ok(found)
     }
 

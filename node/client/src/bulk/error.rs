@@ -106,6 +106,9 @@ pub enum BulkError {
     /// A container of a list, where one of a folder is needed.
     #[error("{path} is no container of a folder: it was made from a list", path = .0.display())]
     NotAFolder(PathBuf),
+    /// A document of a container of plain digests cannot be erased.
+    #[error("its documents are plain digests, which hide nothing: to erase one there makes nothing unknown")]
+    Plain,
     /// The record in hand is not over what the container holds.
     #[error("the record is not over this container's documents")]
     OtherRecord,
@@ -142,6 +145,7 @@ impl BulkError {
             Self::DigestLength => "bulk.digest-length",
             Self::Pattern { .. } => "bulk.pattern",
             Self::NotAFolder(_) => "bulk.not-a-folder",
+            Self::Plain => "bulk.plain",
             Self::OtherRecord => "bulk.other-record",
             Self::Rows(_) => "bulk.rows",
         }

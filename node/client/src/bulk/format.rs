@@ -290,6 +290,19 @@ pub fn name_order(a: &[u8], b: &[u8]) -> core::cmp::Ordering {
     a.iter().map(key).cmp(b.iter().map(key))
 }
 
+/// The name that [`display_name`] shows so; `None` when an escape is none.
+pub fn parse_name(text: &str) -> Option<Vec<u8>> {
+    let mut name = Vec::with_capacity(text.len());
+    let mut parts = text.split("\\x");
+    name.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        let byte = part.get(..2).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        name.push(u8::from_str_radix(byte, 16).ok()?);
+        name.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    Some(name)
+}
+
 /// A name for people: what is not UTF-8 as `\xNN`, and so is a backslash before an `x`.
 pub fn display_name(name: &[u8]) -> String {
     let mut text = String::new();

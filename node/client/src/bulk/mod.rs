@@ -36,6 +36,7 @@ pub mod folder;
 pub mod format;
 pub mod list;
 mod pool;
+pub mod rewrite;
 pub mod walk;
 pub mod writer;
 

@@ -442,7 +442,7 @@ pub(crate) fn tree_of(chunks: &[(u64, TreeHash)]) -> MemoryTree {
     tree
 }
 
-fn sync_directory_of(path: &Path) -> Result<(), BulkError> {
+pub(crate) fn sync_directory_of(path: &Path) -> Result<(), BulkError> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(BulkError::io("syncing", directory))
 }

@@ -5,7 +5,7 @@ use testamur_client::batch::Batch;
 use testamur_client::bulk::chunk::{Chunk, Columns};
 use testamur_client::bulk::container::Container;
 use testamur_client::bulk::error::BulkError;
-use testamur_client::bulk::format::{Order, display_name, name_order};
+use testamur_client::bulk::format::{Order, display_name, name_order, parse_name};
 use testamur_client::bulk::writer::{Stage, Writer};
 use testamur_client::limits::CHUNK_ENTRIES;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
@@ -198,4 +198,10 @@ fn names_are_ordered_by_directory_and_shown_without_loss() {
     assert_eq!(display_name("für.txt".as_bytes()), "für.txt");
     assert_eq!(display_name(b"f\xfcr.txt"), "f\\xfcr.txt");
     assert_ne!(display_name(b"f\\xfcr.txt"), display_name(b"f\xfcr.txt"));
+    for name in [&b"f\xfcr.txt"[..], b"f\\xfcr.txt", b"\\\xff\\x\\\\x5c", "ä\\".as_bytes(), b""] {
+        assert_eq!(parse_name(&display_name(name)).as_deref(), Some(name), "{}", display_name(name));
+    }
+    for text in ["\\x", "\\x5", "\\xg0", "\\x+5", "\\xä"] {
+        assert_eq!(parse_name(text), None, "{text}");
+    }
 }

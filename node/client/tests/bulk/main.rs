@@ -7,6 +7,7 @@ mod containers;
 mod faults;
 mod folders;
 mod lists;
+mod rewriting;
 
 use std::path::Path;
 

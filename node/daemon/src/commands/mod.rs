@@ -3,6 +3,7 @@
 #[cfg(feature = "node")]
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod container;
 #[cfg(feature = "node")]
 pub(crate) mod dev;
 #[cfg(feature = "node")]

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
@@ -33,11 +34,15 @@ use crate::output::{Output, Tone, now, utc};
 /// Names that `--json` lists of what was left out; more are counted only.
 const LISTED_MAX: usize = 1_000_000;
 
+/// Where a list comes from that is piped in.
+const STDIN: &str = "/dev/stdin";
+
 /// Options for many documents.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "A folder, or a list of digests")]
 pub(crate) struct BulkOptions {
-    /// Notarise a list of digests: CSV with the columns digest, and if wanted alg and name; or NDJSON with these members
+    /// Notarise a list of digests: CSV with the columns digest, and if wanted alg and name; or NDJSON with these members;
+    /// `-` reads it from stdin
     #[arg(long, value_name = "LIST", conflicts_with = "resume")]
     hashes: Option<PathBuf>,
     /// Where the receipts go [default: FOLDER.receipts or LIST.receipts]
@@ -70,7 +75,19 @@ struct Done {
     documents: u64,
     left_out: u64,
     omissions: Vec<OmissionReport>,
+    /// Seconds that each part took; a run that went on tells its own.
+    took: Took,
     facts: Facts,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Took {
+    /// Documents read, hashed and written to the container.
+    gathered_s: f64,
+    /// The container read back from disk and its root computed anew.
+    read_back_s: f64,
+    /// Its record signed, sent, final, its receipt verified.
+    anchored_s: f64,
 }
 
 #[derive(Serialize)]
@@ -93,6 +110,13 @@ impl BulkOptions {
     pub(crate) fn documents(&self, files: &[PathBuf]) -> Result<Option<Documents>, CommandError> {
         let usage = |what: &str| Err(CommandError::Usage(what.into()));
         match (&self.hashes, files) {
+            (Some(list), []) if list.as_os_str() == "-" => match self.container {
+                None => usage("a list from stdin has no name: say with --container where the receipts go"),
+                Some(_) => Ok(Some(Documents::List(STDIN.into()))),
+            },
+            (Some(list), []) if list.is_dir() => {
+                usage("--hashes is for a list in a file: a folder is given without it")
+            }
             (Some(list), []) => Ok(Some(Documents::List(list.clone()))),
             (Some(_), _) => usage("give files, a folder, or --hashes: not several of them"),
             (None, [folder]) if folder.is_dir() => Ok(Some(Documents::Folder(folder.clone()))),
@@ -126,14 +150,18 @@ impl BulkOptions {
         let links = if self.follow_links { Links::Follow } else { Links::Skip };
         let settings = Settings { alg, exclude: self.exclude.clone(), form, links, order, v: 1 };
         let mut writer = Writer::open(&path, &settings).map_err(|e| bulk::failed(&e))?;
-        let mut tally = Tally::default();
+        let (mut tally, mut took, mut began) = (Tally::default(), Took::default(), Instant::now());
+        let mut lap = |part: &mut f64| {
+            *part = began.elapsed().as_secs_f64();
+            began = Instant::now();
+        };
         match writer.stage() {
             Stage::Collecting => {
                 if writer.count() > 0 && order == Order::Names {
                     output.note(format!("going on behind {} documents that were hashed before", writer.count()));
                 }
                 match self.gather(documents, &mut writer, &mut tally, output).and_then(|()| writer.seal()) {
-                    Ok(()) => {}
+                    Ok(()) => lap(&mut took.gathered_s),
                     Err(error) => return Err(gave_up(error, writer, output)),
                 }
             }
@@ -145,6 +173,7 @@ impl BulkOptions {
         }
         if let Stage::Sealed = writer.stage() {
             writer.read_back(self.threads.map_or_else(threads, usize::from)).map_err(|e| bulk::failed(&e))?;
+            lap(&mut took.read_back_s);
         }
         if !matches!(writer.stage(), Stage::Final) {
             let anchored = runtime.block_on(anchor(&mut writer, notary, reference));
@@ -152,9 +181,10 @@ impl BulkOptions {
         }
         let (count, facts) = confirm(writer.partial(), notary)?;
         let path = writer.finish().map_err(|e| bulk::failed(&e))?;
+        lap(&mut took.anchored_s);
         let Tally { count: left_out, failed, listed } = tally;
         let container = path.display().to_string();
-        let done = Done { container, documents: count, left_out, omissions: listed, facts };
+        let done = Done { container, documents: count, left_out, omissions: listed, took, facts };
         output.result(&done, || describe(&done, output));
         Ok(if failed > 0 { Exit::Operational } else { Exit::Ok })
     }
@@ -199,7 +229,8 @@ fn gave_up(error: BulkError, writer: Writer, output: &Output) -> CommandError {
     if let BulkError::Rows(faults) = &error {
         faults.iter().for_each(|fault| output.note(fault));
     }
-    if matches!(error, BulkError::Rows(_) | BulkError::Batch(BatchError::Empty)) {
+    let mended = matches!(error, BulkError::Rows(_) | BulkError::Batch(BatchError::Empty));
+    if mended || writer.count() == 0 {
         // A leftover without a document does no harm; the next run begins with it.
         let _ = writer.discard();
     }

@@ -1,20 +1,17 @@
 //! `testamur receipt`: what a receipt says of itself, unverified, and its form for transparency-log tools.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use testamur_client::bulk::container::Container;
-use testamur_client::bulk::error::BulkError;
-use testamur_client::receipt::write_receipt;
+use testamur_client::bulk::container::is_container;
 use testamur_primitives::header::Header;
 use testamur_primitives::limits::RECEIPT_BYTES_MAX;
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::{Receipt, ReceiptError};
 use testamur_primitives::record::{Act, Record};
 
-use crate::bulk;
+use crate::commands::container;
 use crate::exit::{CommandError, Exit};
 use crate::files;
 use crate::output::{Output, Tone, utc};
@@ -22,10 +19,15 @@ use crate::output::{Output, Tone, utc};
 /// Subcommands of `receipt`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReceiptCommand {
-    /// Show what a receipt claims (`testamur verify` says whether it is true)
+    /// Show what a receipt, or a container of receipts, claims (`testamur verify` says whether it is true)
     Show {
-        /// The receipt
+        /// The receipt or container
         receipt: PathBuf,
+    },
+    /// List the documents of a container: place, digest, name, separated by tabs; with --json one object a line
+    List {
+        /// The container
+        container: PathBuf,
     },
     /// Print a receipt as a C2SP tlog-proof; the data it proves are the record's bytes (`--record`)
     TlogProof {
@@ -49,6 +51,22 @@ pub(crate) enum ReceiptCommand {
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Erase documents from a container: their digests, names and salts
+    #[command(after_help = "\
+Afterwards nothing in the file tells what the documents were, and their receipts can no longer be cut from it; all other \
+receipts stay the same. On the ledger there was never anything but one hash over all, which now hides them for good.
+
+It does not reach copies: receipts that were cut before, backups of the container, and what the disk keeps of the old file.")]
+    Erase {
+        /// The container
+        container: PathBuf,
+        /// Names in it, or digests in hexadecimal: all documents that have them
+        #[arg(required_unless_present = "index")]
+        document: Vec<OsString>,
+        /// Places, from 0
+        #[arg(long, value_name = "INDEX", conflicts_with = "document")]
+        index: Vec<u64>,
+    },
 }
 
 /// Reads a receipt file; the inner error is the receipt's own fault.
@@ -62,9 +80,16 @@ impl ReceiptCommand {
         let path = match &self {
             Self::Show { receipt } | Self::TlogProof { receipt, .. } => receipt,
             Self::Cut { container, document, index, out } => {
-                return cut(container, document.as_deref(), *index, out.as_deref(), output);
+                return container::cut(container, document.as_deref(), *index, out.as_deref(), output);
+            }
+            Self::List { container } => return container::list(container, output),
+            Self::Erase { container, document, index } => {
+                return container::erase(container, document, index, output);
             }
         };
+        if is_container(path) && matches!(self, Self::Show { .. }) {
+            return container::show(path, output);
+        }
         let receipt = match read(path)? {
             Ok(receipt) => receipt,
             Err(error) => {
@@ -84,76 +109,9 @@ impl ReceiptCommand {
             }
             Self::TlogProof { record: true, .. } => print_exactly(&receipt.record),
             Self::TlogProof { .. } => print_exactly(&receipt.tlog_proof()),
-            Self::Cut { .. } => unreachable!("it has returned"),
+            Self::Cut { .. } | Self::List { .. } | Self::Erase { .. } => unreachable!("they have returned"),
         }
         Ok(Exit::Ok)
-    }
-}
-
-/// Documents of one name or digest that are listed when there are several.
-const LISTED_MAX: usize = 10;
-
-/// Takes one receipt out of a container: the bytes that a gateway would have given for the document.
-fn cut(
-    path: &Path,
-    document: Option<&OsStr>,
-    index: Option<u64>,
-    out: Option<&Path>,
-    output: &Output,
-) -> Result<Exit, CommandError> {
-    let found = Container::open(path).and_then(|container| {
-        let places = match (index, document) {
-            (Some(index), _) => vec![index],
-            (None, Some(document)) => places(&container, document.as_bytes())?,
-            (None, None) => vec![],
-        };
-        let receipt = match places[..] {
-            [index] => container.receipt(index)?,
-            _ => None,
-        };
-        Ok((places, receipt))
-    });
-    let (places, receipt) = match found {
-        Ok(found) => found,
-        Err(error) => match bulk::verdict_of(&error) {
-            Some(exit) => {
-                output.error(&bulk::failed(&error));
-                return Ok(exit);
-            }
-            None => return Err(bulk::failed(&error)),
-        },
-    };
-    let Some(receipt) = receipt else {
-        let (what, hint) = match places[..] {
-            [] => (
-                "holds no document of that name or digest",
-                "names are paths below the folder, as `a/b.pdf`".to_owned(),
-            ),
-            [_] => ("holds no such document, or it was erased", String::new()),
-            _ => {
-                let places: Vec<_> = places.iter().map(u64::to_string).collect();
-                ("holds several documents of that name or digest", format!("--index with one of {}", places.join(", ")))
-            }
-        };
-        return Err(CommandError::content(path, what, hint));
-    };
-    match out {
-        None => print_exactly(core::str::from_utf8(&receipt).expect("a receipt is JSON")),
-        Some(out) => {
-            write_receipt(out, &receipt).map_err(|e| CommandError::failed("receipt.write", e, "name another file"))?;
-            output.line(format!("{} {}", output.paint(Tone::Good, "WRITTEN"), out.display()));
-        }
-    }
-    Ok(Exit::Ok)
-}
-
-/// By name; else, if it could be one, by digest.
-fn places(container: &Container, document: &[u8]) -> Result<Vec<u64>, BulkError> {
-    let named = container.find_name(document, LISTED_MAX)?;
-    let digest = core::str::from_utf8(document).ok().and_then(|text| hex::decode(text.trim()).ok());
-    match digest {
-        Some(digest) if named.is_empty() => container.find_digest_bytes(&digest, LISTED_MAX),
-        _ => Ok(named),
     }
 }
 
@@ -187,7 +145,7 @@ fn describe(receipt: &Receipt, output: &Output) -> String {
     text
 }
 
-fn describe_act(act: &Act) -> String {
+pub(crate) fn describe_act(act: &Act) -> String {
     let with = |reference: &Option<_>| reference.as_ref().map_or_else(String::new, |r| format!(", reference {r}"));
     match act {
         Act::Notarise { alg, entries, reference, .. } => {
@@ -212,7 +170,7 @@ fn describe_act(act: &Act) -> String {
 }
 
 /// The bytes and nothing else: they are hashed or verified by what reads them.
-fn print_exactly(text: &str) {
+pub(crate) fn print_exactly(text: &str) {
     // A closed pipe is no error; there is nobody to tell.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
 }

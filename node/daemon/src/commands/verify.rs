@@ -1,14 +1,20 @@
 //! `testamur verify`: offline; the verdict first, then who, when, which block, who witnessed, under which trust file.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use testamur_primitives::commitment::DigestAlgorithm;
+use testamur_client::bulk::container::{Container, is_container};
+use testamur_client::bulk::error::BulkError;
+use testamur_client::bulk::format::{Order, display_name};
+use testamur_client::bulk::threads;
+use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
 use testamur_primitives::did::Did;
-use testamur_primitives::receipt::{self, Facts, ReceiptError, Verdict};
+use testamur_primitives::receipt::{self, Facts, Receipt, ReceiptError, Verdict};
 use testamur_primitives::units::UnixTime;
 
+use crate::bulk;
 use crate::commands::{receipt as receipt_file, verify_folder};
 use crate::document;
 use crate::exit::{CommandError, Exit};
@@ -25,6 +31,7 @@ const PROBLEM_BYTES_MAX: usize = 1024 * 1024;
 The receipt is checked against the installed trust file of its network (`testamur network list`) or the one given \
 with --trust. No server is asked.
 
+In place of its receipt a document may be held against the container of a folder or list that it was notarised with.
 Of a folder, what changed, is missing or was added is named, and each document's own receipt is cut from the container \
 with `testamur receipt cut`.
 
@@ -33,9 +40,9 @@ pub(crate) struct Verify {
     /// The document, or a folder
     #[arg(required_unless_present = "receipt_only")]
     file: Option<PathBuf>,
-    /// Its receipt [default: FILE.receipt.json], or the folder's container [default: FOLDER.receipts]
+    /// Its receipt [default: FILE.receipt.json] or a container; a folder's container [default: FOLDER.receipts]
     receipt: Option<PathBuf>,
-    /// Check a receipt without its document
+    /// Check a receipt, or a whole container, without documents
     #[arg(long, value_name = "RECEIPT", conflicts_with_all = ["file", "receipt"])]
     receipt_only: Option<PathBuf>,
     /// Trust this file in place of the installed networks
@@ -114,7 +121,18 @@ impl Verify {
         if let Some(folder) = file.filter(|file| file.is_dir()) {
             return verify_folder::verify(folder, &receipt, self.trust.as_deref(), at, output);
         }
-        let judged = judge(file, receipt, self.trust.as_deref(), at)?;
+        let judged = if is_container(&receipt) {
+            match judge_container(file, receipt, self.trust.as_deref(), at) {
+                Ok(judged) => judged?,
+                Err(error) => {
+                    let exit = bulk::verdict_of(&error).ok_or_else(|| bulk::failed(&error))?;
+                    output.error(&bulk::failed(&error));
+                    return Ok(exit);
+                }
+            }
+        } else {
+            judge(file, receipt, self.trust.as_deref(), at)?
+        };
         judged.print(output, at);
         Ok(judged.exit())
     }
@@ -152,6 +170,17 @@ fn judge(
             return Ok(Judged { verdict, receipt_path, document: None, trust: given, hint });
         }
     };
+    judge_receipt(file, &receipt, receipt_path, given, at)
+}
+
+/// As [`judge`], of a receipt that is in memory.
+fn judge_receipt(
+    file: Option<&Path>,
+    receipt: &Receipt,
+    receipt_path: PathBuf,
+    given: Option<Installed>,
+    at: UnixTime,
+) -> Result<Judged, CommandError> {
     // A receipt that compares with no document (a batch without opening, no notarisation) is told so by `verify`, which
     // then looks at the kind of record before the digest; so any algorithm will do for it.
     let algorithm = receipt.digest_algorithm().unwrap_or(DigestAlgorithm::Sha2_256);
@@ -162,14 +191,117 @@ fn judge(
     };
     let verdict = match &trust {
         None => Verdict::CannotTell(ReceiptError::UnknownNetwork(receipt.network.genesis)),
-        Some(installed) => receipt::verify(&receipt, digest.as_ref(), &installed.trust, at),
+        Some(installed) => receipt::verify(receipt, digest.as_ref(), &installed.trust, at),
     };
-    let document = file.zip(digest).map(|(path, digest)| DocumentReport {
-        path: path.display().to_string(),
-        alg: digest.algorithm().name(),
-        digest: hex::encode(digest.as_bytes()),
-    });
+    let document = file.zip(digest).map(|(path, digest)| DocumentReport::new(path, &digest));
     Ok(Judged { verdict, receipt_path, document, trust, hint: None })
+}
+
+/// Verifies a document by the receipt that a container has for it; without a document, the whole container.
+///
+/// The outer error is the container's.
+fn judge_container(
+    file: Option<&Path>,
+    path: PathBuf,
+    trust: Option<&Path>,
+    at: UnixTime,
+) -> Result<Result<Judged, CommandError>, BulkError> {
+    let given = match trust.map(networks::read).transpose() {
+        Ok(given) => given,
+        Err(error) => return Ok(Err(error)),
+    };
+    let container = Container::open(&path)?;
+    let Some(file) = file else {
+        container.check(threads())?;
+        return Ok(judge_receipt(None, container.ledger(), path, given, at));
+    };
+    let (digest, sought) = match seek(file, &container)? {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    let hint = match &sought {
+        Sought::At(index) => {
+            if let Some(bytes) = container.receipt(*index)? {
+                let receipt = Receipt::decode(&bytes).expect("a container gives receipts");
+                return Ok(judge_receipt(Some(file), &receipt, path, given, at));
+            }
+            None
+        }
+        Sought::Other(name) => Some(format!("The container has {} with other content.", display_name(name))),
+        Sought::Nowhere => Some("No document of the container has this content.".into()),
+        Sought::Erased => Some("Documents were erased from the container: this may have been one of them.".into()),
+    };
+    let verdict = match sought {
+        Sought::Erased => Verdict::CannotTell(ReceiptError::OpeningMissing),
+        _ => Verdict::NotValid(ReceiptError::Document("digest")),
+    };
+    let document = Some(DocumentReport::new(file, &digest));
+    Ok(Ok(Judged { verdict, receipt_path: path, document, trust: given, hint }))
+}
+
+/// Where a document is in a container.
+enum Sought {
+    /// At this place.
+    At(u64),
+    /// Under this name there is another one.
+    Other(Vec<u8>),
+    /// Not at all.
+    Nowhere,
+    /// Not any more, or not at all: some were erased.
+    Erased,
+}
+
+/// Looks for a document: in a folder's container first by the ends of its path, which takes no time, then by its content.
+fn seek(file: &Path, container: &Container) -> Result<Result<(DocumentDigest, Sought), CommandError>, BulkError> {
+    let settings = container.settings();
+    let digest = match document::digest_file(file, settings.alg) {
+        Ok(digest) => digest,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut other = None;
+    if settings.order == Order::Names {
+        let whole = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let path = whole.as_os_str().as_bytes();
+        for at in (0..path.len()).filter(|at| path[*at] == b'/') {
+            let name = &path[at + 1..];
+            let Some(index) = container.find_name(name, 1)?.first().copied() else { continue };
+            if container.is_at(index, &digest)? {
+                return Ok(Ok((digest, Sought::At(index))));
+            }
+            other.get_or_insert_with(|| name.to_vec());
+        }
+    }
+    if let Some(index) = container.find_digest(&digest, 1)?.first() {
+        return Ok(Ok((digest, Sought::At(*index))));
+    }
+    // A list names an algorithm for each document.
+    if settings.order == Order::Given {
+        for algorithm in DigestAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != settings.alg) {
+            let digest = match document::digest_file(file, algorithm) {
+                Ok(digest) => digest,
+                Err(error) => return Ok(Err(error)),
+            };
+            if let Some(index) = container.find_digest(&digest, 1)?.first() {
+                return Ok(Ok((digest, Sought::At(*index))));
+            }
+        }
+    }
+    let sought = match other {
+        Some(name) => Sought::Other(name),
+        None if container.has_erased()? => Sought::Erased,
+        None => Sought::Nowhere,
+    };
+    Ok(Ok((digest, sought)))
+}
+
+impl DocumentReport {
+    fn new(path: &Path, digest: &DocumentDigest) -> Self {
+        Self {
+            path: path.display().to_string(),
+            alg: digest.algorithm().name(),
+            digest: hex::encode(digest.as_bytes()),
+        }
+    }
 }
 
 /// The two mistakes that are made most: files swapped, and an error message saved as the receipt.
@@ -247,7 +379,8 @@ impl Judged {
             }
             Verdict::CannotTell(error) => {
                 let verdict = output.paint(Tone::Warning, "CANNOT TELL");
-                format!("{verdict}: {error} ({}).\n{}", error.code(), self.against())
+                let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\n  {hint}"));
+                format!("{verdict}: {error} ({}).{hint}\n{}", error.code(), self.against())
             }
         }
     }
