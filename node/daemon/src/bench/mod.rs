@@ -1,9 +1,12 @@
 //! `testamur bench`: four validators of its own on this machine, measured beside the machine's limits in the same run:
-//! notarising, with `--registries` the registries, with `--diplomas` a university's graduation.
+//! notarising and keeping, with `--bulk` lists and folders, with `--registries` the registries, with `--diplomas` a
+//! university's graduation.
 //!
 //! Figures mean something only as a share of the limits next to them; no test asserts them.
 
+mod bulk;
 mod diplomas;
+mod keeping;
 mod limits;
 mod load;
 mod process;
@@ -18,6 +21,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use hyper::body::Bytes;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use testamur_client::author::Author;
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::genesis::Parameters;
@@ -40,6 +44,10 @@ use load::Throughput;
 const VALIDATORS: usize = 4;
 /// Authors of the load: one author may use only its share of the pool.
 const AUTHORS: usize = 16;
+/// Commitments in a record of the second flood: as many as one may hold.
+const FULL_ENTRIES: usize = 512;
+/// One record of the second flood for this many of the first, so that both take about as long.
+const FULL_SHARE: u32 = 20;
 /// Heights of one record each that are measured one after another.
 const SINGLE_HEIGHTS: usize = 60;
 /// How long the network may take to be ready.
@@ -67,6 +75,8 @@ pub(crate) struct Bench {
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
+    bulk: bulk::Size,
+    #[command(flatten)]
     size: registries::Size,
     #[command(flatten)]
     graduation: diplomas::Size,
@@ -84,9 +94,15 @@ struct Report {
     /// The engine's own time for those heights, mean: what consensus costs before the ledger adds anything.
     engine_height_ms: f64,
     flood: Throughput,
+    /// Records of 512 commitments each, as fast as they are taken.
+    full: Throughput,
+    full_record_bytes: usize,
+    /// Commitments that became final a second in those.
+    hashes_s: f64,
     steady: Steady,
     /// Share of one core's strict Ed25519 rate that the flood needed for verifying each record once a node.
     verify_share: f64,
+    keeping: keeping::Report,
 }
 
 #[derive(Debug, Serialize)]
@@ -124,6 +140,7 @@ impl Latency {
 
 /// The nodes of the measured network; stopped when dropped.
 struct Nodes {
+    dir: PathBuf,
     children: Vec<Child>,
     api: Vec<SocketAddr>,
     /// The first one's metrics.
@@ -141,7 +158,8 @@ struct Network<'a> {
 
 /// What was measured.
 enum Found {
-    Notary(Report),
+    Notary(Box<Report>),
+    Bulk(bulk::Report),
     Registries(registries::Report),
     Diplomas(diplomas::Report),
 }
@@ -174,6 +192,7 @@ impl Bench {
         }
         match measured? {
             Found::Notary(report) => output.result(&report, || table(&report)),
+            Found::Bulk(report) => output.result(&report, || bulk::table(&report)),
             Found::Registries(report) => output.result(&report, || registries::table(&report)),
             Found::Diplomas(report) => output.result(&report, || diplomas::table(&report)),
         }
@@ -206,7 +225,7 @@ impl Bench {
             .enable_all()
             .build()
             .map_err(|e| failed(e.to_string()))?;
-        let nodes = start(dir, &ports)?;
+        let mut nodes = start(dir, &ports)?;
         runtime.block_on(ready(&nodes.api))?;
         let network = Network { dir, trust: &made.trust, nodes: &nodes };
         if self.size.registries {
@@ -215,17 +234,24 @@ impl Bench {
         if self.graduation.diplomas {
             return self.measure_diplomas(&network, &runtime, limits, output).map(Found::Diplomas);
         }
-        self.measure_notary(&network, &runtime, limits, output).map(Found::Notary)
+        if let Some(documents) = self.bulk.bulk {
+            return self.measure_bulk(documents, &network, limits, output).map(Found::Bulk);
+        }
+        let trust = made.trust.network();
+        self.measure_notary(dir, trust, &mut nodes, &runtime, limits, output)
+            .map(|report| Found::Notary(Box::new(report)))
     }
 
     fn measure_notary(
         &self,
-        Network { dir, trust, nodes }: &Network<'_>,
+        dir: &Path,
+        network: GenesisHash,
+        nodes: &mut Nodes,
         runtime: &Runtime,
         limits: MachineLimits,
         output: &Output,
     ) -> Result<Report, CommandError> {
-        let authors = read_authors(dir, trust.network())?;
+        let authors = read_authors(dir, network)?;
         output.note("one record at a time");
         let single = sign(&authors, SINGLE_HEIGHTS)?;
         let record_bytes = single[0].len();
@@ -247,6 +273,14 @@ impl Bench {
         let records = sign(&authors, (rate_s * f64::from(self.steady_s)).ceil() as usize)?;
         let times = runtime.block_on(load::pace(&nodes.api, records, rate_s)).map_err(failed)?;
         let steady = Steady { rate_s, to_final: Latency::of(&times) };
+        let singles = (SINGLE_HEIGHTS + self.records as usize + times.len()) * record_bytes;
+        let keeping = self.measure_keeping(dir, network, nodes, runtime, singles as u64, output)?;
+
+        let records = sign_many(&authors, (self.records / FULL_SHARE).max(1) as usize, FULL_ENTRIES)?;
+        let full_record_bytes = records[0].len();
+        output.note(format!("{} records of {FULL_ENTRIES} commitments as fast as they are taken", records.len()));
+        let full =
+            runtime.block_on(load::flood(&nodes.api, records, load::JOSE, self.connections.into())).map_err(failed)?;
         let verify_share = flood.final_s * VALIDATORS as f64 / limits.ed25519_strict_s;
         Ok(Report {
             machine: Machine::this(),
@@ -256,8 +290,12 @@ impl Bench {
             single,
             engine_height_ms,
             flood,
+            hashes_s: full.final_s * FULL_ENTRIES as f64,
+            full,
+            full_record_bytes,
             steady,
             verify_share,
+            keeping,
         })
     }
 }
@@ -280,14 +318,19 @@ fn read_authors(dir: &Path, network: GenesisHash) -> Result<Vec<Author>, Command
 
 /// Signs records of one commitment each, the authors in turn.
 fn sign(authors: &[Author], count: usize) -> Result<Vec<Bytes>, CommandError> {
+    sign_many(authors, count, 1)
+}
+
+/// Signs records of `entries` commitments each, the authors in turn. No two commitments of a call are the same.
+fn sign_many(authors: &[Author], count: usize, entries: usize) -> Result<Vec<Bytes>, CommandError> {
     (0..count)
         .map(|number| {
-            let mut entry = vec![7u8; 32];
-            entry[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            let commitments = number * entries..(number + 1) * entries;
             let act = Act::Notarise {
                 alg: DigestAlgorithm::Sha2_256,
                 form: Form::Commitment,
-                entries: vec![Entry(entry)],
+                // By hashing: commitments are spread evenly, and a store sees them so.
+                entries: commitments.map(|i| Entry(Sha256::digest(i.to_be_bytes()).to_vec())).collect(),
                 reference: None,
             };
             let record = authors[number % authors.len()].sign(act).map_err(|e| failed(e.to_string()))?;
@@ -297,25 +340,41 @@ fn sign(authors: &[Author], count: usize) -> Result<Vec<Bytes>, CommandError> {
 }
 
 fn start(dir: &Path, ports: &Ports) -> Result<Nodes, CommandError> {
-    let binary = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
-    let mut nodes = Nodes { children: Vec::new(), api: Vec::new(), admin: ports.admin(0) };
-    for node in 0..VALIDATORS {
-        let place = dir.join(format!("node-{node}"));
+    let api = (0..VALIDATORS).map(|node| ports.api(node)).collect();
+    let mut nodes = Nodes { dir: dir.to_owned(), children: Vec::new(), api, admin: ports.admin(0) };
+    (0..VALIDATORS).try_for_each(|node| nodes.start(node))?;
+    Ok(nodes)
+}
+
+impl Nodes {
+    /// Starts a node, for the first time or after it was killed.
+    fn start(&mut self, node: usize) -> Result<(), CommandError> {
+        let binary = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
+        let place = self.dir.join(format!("node-{node}"));
         let log = place.join("log");
-        let file = File::create(&log).map_err(|e| CommandError::file("create", &log, e))?;
+        let file = File::options().create(true).append(true).open(&log);
         let child = Command::new(&binary)
             .arg("run")
             .arg("--config")
             .arg(place.join("config.toml"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(file)
+            .stderr(file.map_err(|e| CommandError::file("create", &log, e))?)
             .spawn()
             .map_err(|e| CommandError::file("start", &binary, e))?;
-        nodes.children.push(child);
-        nodes.api.push(ports.api(node));
+        match self.children.get_mut(node) {
+            Some(place) => *place = child,
+            None => self.children.push(child),
+        }
+        Ok(())
     }
-    Ok(nodes)
+
+    /// Kills a node: nothing is flushed, nobody is told.
+    fn kill(&mut self, node: usize) {
+        // Gone already is as good.
+        let _ = self.children[node].kill();
+        let _ = self.children[node].wait();
+    }
 }
 
 /// Waits until every node answers and has a block: then a quorum is there.
@@ -362,6 +421,17 @@ fn table(report: &Report) -> String {
     );
     text += &row("a height with one record, p99", format!("{:.1} ms", single.p99_ms), String::new());
     text += &row("the engine's own time for it, mean", format!("{:.1} ms", report.engine_height_ms), String::new());
+    text += &row(
+        "hashes/s in records of 512",
+        format!("{:.0}", report.hashes_s),
+        format!(
+            "{:.0} records/s of {} bytes: {:.1} MB/s of records",
+            report.full.final_s,
+            report.full_record_bytes,
+            report.full.final_s * report.full_record_bytes as f64 / 1e6
+        ),
+    );
+    text += &report.keeping.rows();
     text += "\nlimits of this machine, one core, same run\n";
     text += &limits.rows();
     text
