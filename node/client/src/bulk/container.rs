@@ -208,11 +208,21 @@ impl Container {
 
     /// Whether the document at a place has this digest.
     pub fn is_at(&self, index: u64, digest: &DocumentDigest) -> Result<bool, BulkError> {
+        Ok(self.entry_at(index, |entry| entry.is(digest))?.unwrap_or(false))
+    }
+
+    /// Name of the document at a place; empty when it has none, was erased, or there is no such document.
+    pub fn name(&self, index: u64) -> Result<Vec<u8>, BulkError> {
+        Ok(self.entry_at(index, |entry| entry.name.to_vec())?.unwrap_or_default())
+    }
+
+    fn entry_at<T>(&self, index: u64, read: impl FnOnce(Entry<'_>) -> T) -> Result<Option<T>, BulkError> {
         if index >= self.index.count {
-            return Ok(false);
+            return Ok(None);
         }
         let (number, place) = (index / CHUNK_ENTRIES as u64, (index % CHUNK_ENTRIES as u64) as usize);
-        Ok(self.chunk(usize::try_from(number).expect("at most 2^22 chunks"))?.entry(place).is(digest))
+        let chunk = self.chunk(usize::try_from(number).expect("at most 2^22 chunks"))?;
+        Ok(Some(read(chunk.entry(place))))
     }
 
     /// Calls `each` with every document, in order, until it says `false`.

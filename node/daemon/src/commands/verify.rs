@@ -78,6 +78,11 @@ struct DocumentReport {
     path: String,
     alg: &'static str,
     digest: String,
+    /// Place and name that a container has it under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -223,7 +228,13 @@ fn judge_container(
         Sought::At(index) => {
             if let Some(bytes) = container.receipt(*index)? {
                 let receipt = Receipt::decode(&bytes).expect("a container gives receipts");
-                return Ok(judge_receipt(Some(file), &receipt, path, given, at));
+                let name = container.name(*index)?;
+                return Ok(judge_receipt(Some(file), &receipt, path, given, at).map(|mut judged| {
+                    if let Some(document) = &mut judged.document {
+                        (document.index, document.name) = (Some(*index), Some(display_name(&name)));
+                    }
+                    judged
+                }));
             }
             None
         }
@@ -300,6 +311,8 @@ impl DocumentReport {
             path: path.display().to_string(),
             alg: digest.algorithm().name(),
             digest: hex::encode(digest.as_bytes()),
+            index: None,
+            name: None,
         }
     }
 }
@@ -401,6 +414,9 @@ impl Judged {
         match &self.document {
             Some(document) => row("document", &format!("{} {}", document.alg, document.digest)),
             None => row("document", "none was compared (--receipt-only)"),
+        }
+        if let Some(DocumentReport { index: Some(index), name: Some(name), .. }) = &self.document {
+            row("", &format!("{} (document {} of the container)", harmless(name), index + 1));
         }
         row("author", &self.author_name(&facts.author).unwrap_or_else(|| facts.author.to_string()));
         if self.author_name(&facts.author).is_some() {

@@ -1,6 +1,7 @@
 //! A folder against its container, and single receipts out of it: offline, by the real binary.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -89,4 +90,59 @@ fn changed_missing_and_added_are_named_and_each_has_its_exit_code() {
     user.write("archive.receipts", &bytes[..bytes.len() / 2]);
     let ran = verify(&[&now]);
     assert_eq!((ran.exit, ran.err.contains("cut off")), (3, true), "{}", ran.err);
+}
+
+#[test]
+fn a_document_is_held_against_a_container_and_erased_from_it() {
+    let user = User::new(&ledger("test", 4));
+    let archive = user.path("archive");
+    for i in 0..1_200 {
+        let directory = archive.join(format!("{}", i % 3));
+        fs::create_dir_all(&directory).expect("a writable directory");
+        fs::write(directory.join(format!("{i}.txt")), format!("document {i}")).expect("a writable directory");
+    }
+    fs::write(archive.join(std::ffi::OsStr::from_bytes(b"b\xe4d.txt")), "not UTF-8").expect("a writable directory");
+    let made = notarise(&archive, &user.path("archive.receipts"));
+    user.write("folders.json", made.trust.to_json().as_bytes());
+    let now = at(BLOCK_TIME + 60);
+    let verify = |file: &str| user.run(&["verify", file, "archive.receipts", "--trust", "folders.json", &now]);
+
+    // By its name, by its content wherever it lies now, and whole.
+    let ran = verify("archive/1/1000.txt");
+    assert_eq!((ran.exit, ran.out.contains("1/1000.txt (document ")), (0, true), "{}", ran.out);
+    user.write("elsewhere", b"document 7");
+    let ran = verify("elsewhere");
+    assert_eq!((ran.exit, ran.out.contains("1/7.txt (document ")), (0, true), "{}", ran.out);
+    let whole = ["verify", "--receipt-only", "archive.receipts", "--trust", "folders.json", &now];
+    assert_eq!(user.run(&whole).exit, 0);
+    user.write("elsewhere", b"document 1200");
+    let ran = verify("elsewhere");
+    assert_eq!((ran.exit, ran.out.contains("No document of the container has this content")), (3, true), "{}", ran.out);
+    fs::write(archive.join("2/5.txt"), "another").expect("a writable directory");
+    let ran = verify("archive/2/5.txt");
+    assert_eq!((ran.exit, ran.out.contains("The container has 2/5.txt with other content")), (3, true), "{}", ran.out);
+
+    // What it holds.
+    let ran = user.run(&["receipt", "show", "archive.receipts"]);
+    assert!(ran.out.contains("documents    1201\n") && ran.out.contains("*.tmp"), "{}", ran.out);
+    let ran = user.run(&["receipt", "list", "archive.receipts", "--json"]);
+    let lines: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((lines.len(), lines[1_200]["name"].as_str()), (1_201, Some("b\\xe4d.txt")));
+    let ran = user.run(&["receipt", "cut", "archive.receipts", "b\\xe4d.txt"]);
+    assert_eq!(ran.exit, 0, "a name as it is shown: {}", ran.err);
+
+    // Erased: nobody can tell any more, all others stay, and a misspelt name erases nothing.
+    let before = fs::read(user.path("archive.receipts")).expect("it was written");
+    let ran = user.run(&["receipt", "erase", "archive.receipts", "1/7.txt", "1/8.txt"]);
+    assert_eq!((ran.exit, ran.err.contains("nothing was erased")), (1, true), "{}", ran.err);
+    assert_eq!(fs::read(user.path("archive.receipts")).expect("it is there"), before);
+    let ran = user.run(&["receipt", "erase", "archive.receipts", "1/7.txt", "b\\xe4d.txt"]);
+    assert_eq!((ran.exit, ran.out.contains("ERASED 2 of")), (0, true), "{}", ran.err);
+    let ran = verify("archive/1/7.txt");
+    assert_eq!((ran.exit, ran.out.contains("may have been one of them")), (4, true), "{}", ran.out);
+    assert_eq!(verify("archive/1/1000.txt").exit, 0);
+    assert_eq!(user.run(&whole).exit, 0);
+    assert_eq!(user.run(&["receipt", "cut", "archive.receipts", "1/7.txt"]).exit, 1);
+    let erased = user.run(&["receipt", "list", "archive.receipts"]);
+    assert_eq!(erased.out.lines().filter(|line| line.contains("\terased:\t")).count(), 2, "{}", erased.out);
 }
