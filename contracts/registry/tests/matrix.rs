@@ -10,7 +10,7 @@ use support::{Ledger, START, Window, approve, did, genesis, key, notarise, propo
 use testamur_primitives::commitment::DigestAlgorithm;
 use testamur_primitives::did::Did;
 use testamur_primitives::dossiers::DossierChange;
-use testamur_primitives::hash::{AttachmentHash, RecordId, TreeHash};
+use testamur_primitives::hash::{AttachmentHash, HeaderHash, RecordId, TreeHash};
 use testamur_primitives::identity::changes::DidChange;
 use testamur_primitives::identity::{Grant, Relationship, Service};
 use testamur_primitives::issuers::{EndReason, IssuerType};
@@ -62,10 +62,11 @@ const TABLE: &str = "
     publish-status    S  S  S  S   +  +  +  S  S  S  .  S  +   .  .
     propose           +  O  O  O   O  O  O  O  O  O  O  O  O   O  O
     approve           +  O  O  O   O  O  O  O  O  O  O  O  O   O  O
+    synced            Z  Z  Z  Z   K  K  K  K  K  K  K  K  K   K  K
 ";
 
 /// What the letters of the table say.
-const LEGEND: [(&str, &str); 17] = [
+const LEGEND: [(&str, &str); 19] = [
     ("W", "notary.not-a-writer"),
     ("X", "notary.writer-revoked"),
     ("o", "dossier.not-an-owner"),
@@ -81,6 +82,8 @@ const LEGEND: [(&str, &str); 17] = [
     ("c", "schema.not-accredited"),
     ("S", "status.not-accredited"),
     ("O", "governance.not-an-operator"),
+    ("Z", "network.not-awaited"),
+    ("K", "network.key"),
     ("+", "allowed"),
     (".", "decided before"),
 ];
@@ -130,7 +133,7 @@ fn expected(role: &str, act: &str, state: KeyState, table: &BTreeMap<(String, St
     match (role, act) {
         // The state of a did:key is that of the key that it names; only its signature can be wrong.
         _ if did_key => return if state == KeyState::Forged { "record.signature" } else { cell },
-        (_, "propose" | "approve") => return cell,
+        (_, "propose" | "approve" | "synced") => return cell,
         ("newcomer" | "unadmitted", "insert") => {}
         (_, "insert") => return cell,
         ("newcomer" | "unadmitted", _) => return "did.not-registered",
@@ -345,6 +348,11 @@ impl Stage {
             "publish-status" => Act::PublishStatus { status: self.status(role), prev: None },
             "propose" => propose(Change::GrantWriter { did: did("writer", 6) }, world.ledger.version()),
             "approve" => approve(&self.proposal, world.ledger.version()),
+            "synced" => Act::Synced {
+                validator: support::members::address(9),
+                height: Height(0),
+                header: HeaderHash::from_bytes([7; 32]),
+            },
             other => panic!("no act {other}"),
         }
     }

@@ -3,6 +3,7 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod members;
 pub mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration};
 use testamur_primitives::genesis::{Genesis, GenesisValidator, Operator, Parameters, Possession, possession_message};
-use testamur_primitives::hash::{RecordId, StateRoot, TreeHash};
+use testamur_primitives::hash::{Address, RecordId, StateRoot, TreeHash};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::limits::REPLAY_WINDOW_S;
 use testamur_primitives::merkle::Frontier;
@@ -38,29 +39,41 @@ pub fn did(role: &str, number: u32) -> Did {
     Did::key(&key(role, number).public_key())
 }
 
-fn public(role: &str, number: u32) -> Vec<u8> {
+pub fn public(role: &str, number: u32) -> Vec<u8> {
     key(role, number).public_key().as_bytes().to_vec()
+}
+
+/// What validator n registers with: its name, and keys n.
+pub fn registration(n: u32) -> ValidatorRegistration {
+    ValidatorRegistration {
+        v: 1,
+        name: format!("validator-{n}.example"),
+        operator: format!("Ministry {n}"),
+        country: "BE".into(),
+        did: did("legal", n),
+        keys: vec![TypedKey { alg: ValidatorKeyAlgorithm::Ed25519, key: Bytes(public("consensus", n)) }],
+        log_key: Bytes(public("log", n)),
+        peer_key: Bytes(public("peer", n)),
+        not_after: UnixTime(START + 100_000_000),
+    }
+}
+
+/// Validator n with the proof that its keys, numbered n, are its own.
+pub fn validator(n: u32) -> GenesisValidator {
+    let registration = registration(n);
+    let possession = possession([n; 3], registration.address());
+    GenesisValidator { registration, possession }
+}
+
+/// Proofs by the consensus, log and peer key of these numbers, for an address.
+pub fn possession([consensus, log, peer]: [u32; 3], address: Address) -> Possession {
+    let sign = |role: &str, n| Bytes(key(role, n).sign(&possession_message(role, address)));
+    Possession { consensus: sign("consensus", consensus), log: sign("log", log), peer: sign("peer", peer) }
 }
 
 /// A genesis of four validators, operators 0…, m, and writers 0….
 pub fn genesis(operators: u32, approvals_required: u32, writers: u32) -> Genesis {
-    let validators = (0..4).map(|n| {
-        let registration = ValidatorRegistration {
-            v: 1,
-            name: format!("validator-{n}.example"),
-            operator: format!("Ministry {n}"),
-            country: "BE".into(),
-            did: did("legal", n),
-            keys: vec![TypedKey { alg: ValidatorKeyAlgorithm::Ed25519, key: Bytes(public("consensus", n)) }],
-            log_key: Bytes(public("log", n)),
-            peer_key: Bytes(public("peer", n)),
-            not_after: UnixTime(START + 100_000_000),
-        };
-        let address = registration.address();
-        let sign = |role: &str| Bytes(key(role, n).sign(&possession_message(role, address)));
-        let possession = Possession { consensus: sign("consensus"), log: sign("log"), peer: sign("peer") };
-        GenesisValidator { registration, possession }
-    });
+    let validators = (0..4).map(validator);
     let genesis = Genesis {
         v: 1,
         domain: "ledger.example".into(),
@@ -182,8 +195,9 @@ impl Ledger {
     /// Makes a block of those records that apply; says what became of each.
     pub fn block(&mut self, time: u64, records: &[Record]) -> Vec<Result<Outcome, Rejection>> {
         let parent = self.height;
-        let context =
-            BlockContext { genesis: self.genesis.hash(), protocol: 1, height: parent.next(), time: UnixTime(time) };
+        let height = parent.next();
+        let protocol = testamur_registry::network::protocol_at(&self.state, height).expect("the state is sound");
+        let context = BlockContext { genesis: self.genesis.hash(), protocol, height, time: UnixTime(time) };
         self.window.forget(context.time);
         let state = TreeState::new(&self.tree, parent, self.root);
         let mut execution = Execution::new(&state, &self.window, context).expect("protocol 1 is known");
