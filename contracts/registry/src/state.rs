@@ -13,6 +13,13 @@ pub use testamur_primitives::state::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WriteSet(BTreeMap<StateKey, Vec<u8>>);
 
+impl FromIterator<(StateKey, Vec<u8>)> for WriteSet {
+    /// Of a key that comes twice the last value counts.
+    fn from_iter<I: IntoIterator<Item = (StateKey, Vec<u8>)>>(writes: I) -> Self {
+        Self(writes.into_iter().collect())
+    }
+}
+
 impl WriteSet {
     /// The writes in order of key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&StateKey, &[u8])> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use testamur_primitives::commitment::DocumentDigest;
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{EpochLink, ValidatorSet};
-use testamur_primitives::genesis::Genesis;
+use testamur_primitives::genesis::{Genesis, Parameters};
 use testamur_primitives::hash::{AttachmentHash, HeaderHash, RecordId, TreeHash};
 use testamur_primitives::header::Header;
 use testamur_primitives::note::Note;
@@ -155,13 +155,15 @@ pub struct TimestampPage {
     pub total: u64,
 }
 
-/// The newest decided header.
+/// The newest decided header, and what holds after it.
 #[derive(Debug, Clone)]
 pub struct Tip {
     /// The header.
     pub header: Arc<Header>,
     /// Its hash.
     pub hash: HeaderHash,
+    /// The parameters of the next height.
+    pub parameters: Arc<Parameters>,
 }
 
 /// Some items and where the next page starts.

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use testamur_primitives::codec::{from_canonical, sha256};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::hash::{AttachmentHash, RecordId};
+use testamur_primitives::header::Header;
 use testamur_primitives::record::{Act, Record};
 use testamur_primitives::status::{Attachment, StatusEntry, keys};
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::index::object_id;
-use testamur_registry::{ApplyError, Rejection, StateKey, StateReader, status};
+use testamur_registry::{ApplyError, Rejection, StateKey, status};
 
 use crate::block::PreparedBlock;
 use crate::db::{Batch, Snapshot};
@@ -36,10 +37,29 @@ pub(crate) struct Published {
     pub(crate) superseded: Option<Vec<u8>>,
 }
 
-/// What a record publishes. `state` reads the state after the record's block.
+/// What the state says that an older version of a list named.
+pub(crate) fn named_in_state(
+    key: &StateKey,
+    state: impl Fn(&StateKey) -> Result<Option<Vec<u8>>, StoreError>,
+) -> Result<AttachmentHash, StoreError> {
+    let value = state(key)?.ok_or_else(|| StoreError::damaged(format!("state {key}"), "it is missing"))?;
+    let entry: StatusEntry =
+        from_canonical(&value).map_err(|error| StoreError::damaged(format!("state {key}"), error.to_string()))?;
+    Ok(entry.status.sha256)
+}
+
+/// What the records of a block publish, in their order; `before` as for [`published`].
+pub(crate) fn published_by<'r>(
+    records: impl Iterator<Item = &'r Record>,
+    mut before: impl FnMut(&StateKey) -> Result<AttachmentHash, StoreError>,
+) -> Result<Vec<Published>, StoreError> {
+    records.filter_map(|record| published(record, &mut before).transpose()).collect()
+}
+
+/// What a record publishes. `before` says what a version of a list named, by the state key of that version.
 pub(crate) fn published(
     record: &Record,
-    state: impl Fn(&StateKey) -> Result<Option<Vec<u8>>, StoreError>,
+    mut before: impl FnMut(&StateKey) -> Result<AttachmentHash, StoreError>,
 ) -> Result<Option<Published>, StoreError> {
     let (Act::PublishStatus { status, .. }, Some(attachment)) = (record.act(), record.attachment()) else {
         return Ok(None);
@@ -47,15 +67,9 @@ pub(crate) fn published(
     let list = keys::status(record.author(), &status.list);
     let head = list.head();
     let id = object_id(&head);
-    let superseded = match status.version.checked_sub(1).filter(|before| *before > 0) {
+    let superseded = match status.version.checked_sub(1).filter(|version| *version > 0) {
         None => None,
-        Some(before) => {
-            let key = list.entry(before);
-            let value = state(&key)?.ok_or_else(|| StoreError::damaged(format!("state {key}"), "it is missing"))?;
-            let entry: StatusEntry = from_canonical(&value)
-                .map_err(|error| StoreError::damaged(format!("state {key}"), error.to_string()))?;
-            Some(attachment_use_key(&entry.status.sha256, id, before))
-        }
+        Some(version) => Some(attachment_use_key(&before(&list.entry(version))?, id, version)),
     };
     let usage = attachment_use_key(&attachment.sha256, id, status.version);
     Ok(Some(Published { attachment, usage, superseded }))
@@ -119,23 +133,19 @@ impl Uses<'_> {
     }
 }
 
-/// Adds a block's uses of attachments to its batch, and the attachments that are given and named; lets old ones go.
+/// Adds what a block's records publish to its batch, and the attachments that are given and named; lets old ones go.
 /// Everything but what is given follows from the log, so all nodes let the same go at the same height.
 pub(crate) fn put(
-    view: &View<'_>,
-    block: &PreparedBlock,
+    snapshot: &Snapshot<'_>,
+    genesis: &Genesis,
+    header: &Header,
+    published: Vec<Published>,
     given: &[Bytes],
     batch: &mut Batch<'_>,
 ) -> Result<(), StoreError> {
-    let (snapshot, header) = (&view.snapshot, &block.header);
     let mut uses = Uses { snapshot, changed: BTreeMap::new() };
     let mut named: BTreeMap<AttachmentHash, usize> = BTreeMap::new();
-    let state = |key: &StateKey| match block.writes.get(key) {
-        Some(value) => Ok(Some(value.to_vec())),
-        None => StateReader::get(snapshot, key),
-    };
-    for record in &block.records {
-        let Some(Published { attachment, usage, superseded }) = published(record.record(), state)? else { continue };
+    for Published { attachment, usage, superseded } in published {
         if let Some(before) = superseded {
             let height = Height(u64::from_be_bytes(uses.height_of(&before)?));
             batch.put(Column::AttachmentEnds, &attachment_end_key(header.time, &before), &[]);
@@ -145,7 +155,7 @@ pub(crate) fn put(
         uses.changed.insert(usage, Some(use_value(header.height, None)));
         named.insert(attachment.sha256, attachment.bytes);
     }
-    let kept_since = kept_since(view.genesis, header.time);
+    let kept_since = kept_since(genesis, header.time);
     for row in snapshot.scan(Column::AttachmentEnds, &[], &[]).take(ATTACHMENTS_PRUNED_MAX) {
         let (key, _) = row?;
         let malformed = || StoreError::damaged(place(Column::AttachmentEnds, &key), "malformed key");

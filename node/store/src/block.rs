@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use testamur_primitives::block::push_entry;
 use testamur_primitives::checkpoint::ValueId;
-use testamur_primitives::genesis::Genesis;
+use testamur_primitives::genesis::Parameters;
 use testamur_primitives::hash::{Address, HeaderHash, RecordId};
 use testamur_primitives::header::Header;
 use testamur_primitives::limits::{BLOCK_RECORDS_MAX, HEADER_BYTES_MAX};
@@ -87,7 +87,8 @@ impl View<'_> {
         let state = self.proven_state();
         let mut execution = Execution::new(&state, &window, context(&self.tip, time))?;
         // The header's length is not known before its roots are; 4 KiB of 2 MiB are left for it.
-        let mut room = (self.genesis.parameters.block_bytes_max as usize).saturating_sub(4 + HEADER_BYTES_MAX);
+        let bytes_max = self.tip.schedule.parameters.block_bytes_max as usize;
+        let mut room = bytes_max.saturating_sub(4 + HEADER_BYTES_MAX);
         let (mut records, mut rejected) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let bytes = 2 + candidate.record().as_bytes().len();
@@ -144,7 +145,7 @@ impl View<'_> {
         if let Some(name) = difference(&block.header, header) {
             return Ok(Err(InvalidBlock::Header(name)));
         }
-        Ok(check_size(&block, self.genesis).map(|()| block))
+        Ok(check_size(&block, &tip.schedule.parameters).map(|()| block))
     }
 
     /// The state after the tip, every value checked against the tip's state root.
@@ -181,11 +182,11 @@ impl View<'_> {
 }
 
 pub(crate) fn context(tip: &Tip, time: UnixTime) -> BlockContext {
-    BlockContext { genesis: tip.header.genesis, protocol: tip.header.protocol, height: tip.next_height(), time }
+    BlockContext { genesis: tip.header.genesis, protocol: tip.schedule.protocol, height: tip.next_height(), time }
 }
 
-fn check_size(block: &PreparedBlock, genesis: &Genesis) -> Result<(), InvalidBlock> {
-    let (bytes, bytes_max) = (block.bytes.len(), genesis.parameters.block_bytes_max as usize);
+fn check_size(block: &PreparedBlock, parameters: &Parameters) -> Result<(), InvalidBlock> {
+    let (bytes, bytes_max) = (block.bytes.len(), parameters.block_bytes_max as usize);
     if bytes > bytes_max || block.records.len() > BLOCK_RECORDS_MAX {
         return Err(InvalidBlock::TooLarge { bytes, bytes_max });
     }

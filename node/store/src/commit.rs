@@ -18,16 +18,17 @@ use testamur_primitives::note::Note;
 use testamur_primitives::record::{Act, Record};
 use testamur_primitives::units::{Epoch, Height, LogIndex};
 use testamur_registry::tree::{EMPTY_ROOT, TreeUpdate, update};
-use testamur_registry::{WriteSet, genesis_writes};
+use testamur_registry::{StateKey, StateReader, WriteSet, genesis_writes};
 
 use crate::attachments;
 use crate::block::PreparedBlock;
-use crate::db::{Batch, Snapshot};
+use crate::db::{Batch, NodeIdentity, Snapshot};
 use crate::error::StoreError;
 use crate::index::{self, TimestampAppender};
 use crate::limits::ENTRIES_ROW_BYTES;
 use crate::reads;
-use crate::schema::{Column, Meta, Tree, author_key, digest_key, reference_key, reference_value, time_key};
+use crate::schedule::{Schedule, WithWrites, first_height, scheduled_by};
+use crate::schema::{Column, LAYOUT, Meta, Tree, author_key, digest_key, reference_key, reference_value, time_key};
 use crate::state;
 use crate::tip::Tip;
 use crate::tree::TreeAppender;
@@ -45,9 +46,8 @@ pub(crate) fn put_block(
     let header = &block.header;
     let in_memory = |what: &str| StoreError::damaged(format!("block {} in memory", header.height), what);
 
-    let mut log = TreeAppender::new(&view.snapshot, Tree::Log, tip.log.clone());
-    put_records(&view.snapshot, block, &mut log, batch)?;
-    let log = log.write(batch)?;
+    let records = block.records.iter().map(|record| record.record());
+    let log = put_records(&view.snapshot, header, tip.log.clone(), records, batch)?;
     if log.size() != header.log_size.0 || log.root() != header.log_root {
         return Err(in_memory("its records do not lead to the log root that was voted on"));
     }
@@ -55,8 +55,15 @@ pub(crate) fn put_block(
         return Err(in_memory("its state root is not the header's"));
     }
     state::put(batch, header.height, &block.writes, &block.tree);
-    index::put_objects(&view.snapshot, &block.writes, batch)?;
-    attachments::put(view, block, given, batch)?;
+    index::put_objects(&view.snapshot, block.writes.iter(), batch)?;
+    let state = |key: &StateKey| match block.writes.get(key) {
+        Some(value) => Ok(Some(value.to_vec())),
+        None => StateReader::get(&view.snapshot, key),
+    };
+    let named = attachments::published_by(block.records.iter().map(|record| record.record()), |key| {
+        attachments::named_in_state(key, state)
+    })?;
+    attachments::put(&view.snapshot, view.genesis, header, named, given, batch)?;
     let hash = header.hash();
     if hash != block.hash {
         return Err(in_memory("its header has another hash than was voted on"));
@@ -69,15 +76,37 @@ pub(crate) fn put_block(
     for row in view.snapshot.scan(Column::Undecided, &prefix, &prefix) {
         batch.delete(Column::Undecided, &row?.0);
     }
-    assert_eq!(header.next_validators_hash, header.validators_hash, "protocol 1 has no act that changes the set");
-    Ok(Tip { header: Arc::new(header.clone()), hash, validators: Arc::clone(&tip.validators), log, history })
+    let state = WithWrites { base: &view.snapshot, writes: &block.writes };
+    if let Some((entry, set)) = scheduled_by(&block.writes, &state)? {
+        put_epoch(batch, entry.epoch, first_height(&entry), &canonical(&set));
+    }
+    let before = (&tip.validators, &tip.schedule);
+    let (validators, schedule) = Schedule::after(before, header.height.next(), &block.writes, &state)?;
+    // INV-STORE-6: the set that decides the next height is the one that this header names.
+    if validators.hash() != header.next_validators_hash {
+        return Err(in_memory("its state names another set for the next height than its header"));
+    }
+    Ok(Tip { header: Arc::new(header.clone()), hash, validators, schedule, log, history })
+}
+
+/// Adds what an empty database of a network and node begins with: who it is, and height 0.
+pub(crate) fn put_beginning(
+    snapshot: &Snapshot<'_>,
+    genesis: &Genesis,
+    node: NodeIdentity,
+    batch: &mut Batch<'_>,
+) -> Result<(), StoreError> {
+    batch.put(Column::Meta, Meta::LAYOUT, &LAYOUT.to_be_bytes());
+    batch.put(Column::Meta, Meta::NETWORK, genesis.hash().as_bytes());
+    batch.put(Column::Meta, Meta::NODE, &node.to_bytes());
+    put_genesis(snapshot, genesis, batch)
 }
 
 /// Adds height 0 to a batch.
-pub(crate) fn put_genesis(snapshot: &Snapshot<'_>, genesis: &Genesis, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+fn put_genesis(snapshot: &Snapshot<'_>, genesis: &Genesis, batch: &mut Batch<'_>) -> Result<(), StoreError> {
     let (header, writes, tree) = genesis_block(snapshot, genesis)?;
     state::put(batch, Height(0), &writes, &tree);
-    index::put_objects(snapshot, &writes, batch)?;
+    index::put_objects(snapshot, writes.iter(), batch)?;
     put_epoch(batch, Epoch(0), Height(0), &canonical(&genesis.validator_set()));
     put_header(snapshot, &header, Frontier::new(), batch)?;
     Ok(())
@@ -93,12 +122,12 @@ pub(crate) fn genesis_block(
     Ok((genesis.header(tree.root), writes, tree))
 }
 
-fn put_epoch(batch: &mut Batch<'_>, epoch: Epoch, first: Height, validators: &[u8]) {
+pub(crate) fn put_epoch(batch: &mut Batch<'_>, epoch: Epoch, first: Height, validators: &[u8]) {
     batch.put(Column::Epochs, &epoch.0.to_be_bytes(), &[&first.0.to_be_bytes(), validators].concat());
 }
 
 /// The header's own rows, the history tree and the tip.
-fn put_header(
+pub(crate) fn put_header(
     snapshot: &Snapshot<'_>,
     header: &Header,
     history: Frontier,
@@ -113,31 +142,33 @@ fn put_header(
     history.write(batch)
 }
 
-fn put_records(
+/// Adds a block's records to the log `before` it, with the rows by which they are found.
+pub(crate) fn put_records<'r>(
     snapshot: &Snapshot<'_>,
-    block: &PreparedBlock,
-    log: &mut TreeAppender<'_>,
+    header: &Header,
+    before: Frontier,
+    records: impl Iterator<Item = &'r Record> + Clone,
     batch: &mut Batch<'_>,
-) -> Result<(), StoreError> {
-    let (height, first) = (block.header.height, block.first_index);
+) -> Result<Frontier, StoreError> {
+    let (height, first) = (header.height, LogIndex(before.size()));
+    let mut log = TreeAppender::new(snapshot, Tree::Log, before);
     let mut timestamps = TimestampAppender::new(snapshot);
     let mut rows = EntryRows::new(height, first);
-    for (offset, record) in block.records.iter().enumerate() {
-        let record = record.record();
+    for (offset, record) in records.clone().enumerate() {
         let index = LogIndex(first.0 + offset as u64);
         let (leaf, entry) = rows.push(record.as_bytes(), batch);
         let id = reads::id_of(entry).filter(|id| *id == record.id());
         let id = id.ok_or_else(|| StoreError::damaged(format!("record {index} in memory"), "its id has changed"))?;
         log.append(leaf)?;
         batch.put(Column::Ids, id.as_bytes(), &index.0.to_be_bytes());
-        put_record_indexes(record, index, block.header.time.0, batch);
+        put_record_indexes(record, index, header.time.0, batch);
         timestamps.add(record, index, batch)?;
     }
     rows.flush(batch);
-    for (author, (index, offsets)) in author_rows(first, block.records.iter().map(|r| r.record().author())) {
+    for (author, (index, offsets)) in author_rows(first, records.map(Record::author)) {
         batch.put(Column::Authors, &author_key(author, index), &offsets);
     }
-    Ok(())
+    log.write(batch)
 }
 
 fn put_record_indexes(record: &Record, index: LogIndex, time: u64, batch: &mut Batch<'_>) {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::compaction_filter::Decision;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
@@ -66,6 +67,7 @@ impl std::fmt::Display for NodeIdentity {
 pub(crate) struct Database {
     db: DB,
     path: PathBuf,
+    access: Access,
     /// Rows of `references` older than this are dropped by compaction; 0 until the tip is known.
     references_since: Arc<AtomicU64>,
     // Last: the lock is released after the database is closed.
@@ -77,6 +79,9 @@ pub(crate) struct Database {
 pub(crate) enum Access {
     /// Reads and writes.
     Write,
+    /// As `Write`, into a directory that is thrown away when the process ends before [`Database::finish`]: nothing is synced,
+    /// and nothing is written ahead.
+    Bulk,
     /// Reads only; nothing in the directory changes, so that evidence stays as it is.
     Read,
 }
@@ -93,7 +98,7 @@ impl Database {
             let path = path.to_owned();
             move |source| StoreError::Io { operation, path, source }
         };
-        if access == Access::Write {
+        if access != Access::Read {
             fs::create_dir_all(directory).map_err(io("create", directory))?;
         }
         let lock = take_lock(directory)?;
@@ -102,10 +107,12 @@ impl Database {
         let references_since = Arc::new(AtomicU64::new(0));
         let db = match access {
             Access::Write => open_dropping_torn_write(&path, &references_since)?,
+            Access::Bulk => open_with(&path, DBRecoveryMode::AbsoluteConsistency, &references_since, access)
+                .map_err(|e| StoreError::database("open", e))?,
             Access::Read => open_with(&path, DBRecoveryMode::TolerateCorruptedTailRecords, &references_since, access)
                 .map_err(|e| StoreError::database("open", e))?,
         };
-        Ok(Self { db, path, references_since, _lock: lock })
+        Ok(Self { db, path, access, references_since, _lock: lock })
     }
 
     /// The directory of the database's files.
@@ -127,8 +134,26 @@ impl Database {
     /// fatal: the caller closes the store and never tries again, for after a failed fsync nobody knows what is on disk.
     pub(crate) fn write(&self, batch: Batch<'_>) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
-        options.set_sync(true);
+        options.set_sync(self.access != Access::Bulk);
+        options.disable_wal(self.access == Access::Bulk);
         self.db.write_opt(batch.inner, &options).map_err(|source| StoreError::Database { operation: "write", source })
+    }
+
+    /// Ends a bulk load: when this returns, all that was written is on disk. Waits for compactions that are under way, so
+    /// that the files keep their names when the directory gets another one.
+    pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        for column in Column::ALL {
+            self.db.flush_cf(self.handle(column)).map_err(|e| StoreError::database("flush", e))?;
+        }
+        self.db.cancel_all_background_work(true);
+        Ok(())
+    }
+
+    /// Makes a consistent copy of the database's files in a directory that does not exist: hard links where the file
+    /// system has them. Writers go on meanwhile.
+    pub(crate) fn checkpoint(&self, to: &Path) -> Result<(), StoreError> {
+        let checkpoint = Checkpoint::new(&self.db).map_err(|e| StoreError::database("copy", e))?;
+        checkpoint.create_checkpoint(to).map_err(|e| StoreError::database("copy", e))
     }
 
     /// Lets compaction drop `references` rows of blocks before this time: they can refuse nothing any more.
@@ -290,25 +315,22 @@ fn take_lock(directory: &Path) -> Result<File, StoreError> {
 
 /// Checks whose directory this is; an empty one becomes this node's.
 fn identify(directory: &Path, network: GenesisHash, node: NodeIdentity, access: Access) -> Result<(), StoreError> {
-    let path = directory.join(IDENTITY);
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| StoreError::Io { operation, path, source }
     };
     let foreign = |what: String| StoreError::Foreign { path: directory.to_owned(), what };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let line = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
-            let (found_network, found_node) = (line("network").unwrap_or("?"), line("node").unwrap_or("?"));
+    match read_identity(directory)? {
+        Some((found_network, found_node)) => {
             if found_network != network.to_string() {
                 return Err(foreign(format!("it belongs to network {found_network}, this is network {network}")));
             }
-            if access == Access::Write && found_node != node.to_string() {
+            if access != Access::Read && found_node != node.to_string() {
                 return Err(foreign(format!("it belongs to node {found_node}, this is node {node}")));
             }
             Ok(())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        None => {
             let mut others = Vec::new();
             for entry in fs::read_dir(directory).map_err(io("list", directory))? {
                 let name = entry.map_err(io("list", directory))?.file_name();
@@ -319,15 +341,35 @@ fn identify(directory: &Path, network: GenesisHash, node: NodeIdentity, access: 
             if access == Access::Read || !others.is_empty() {
                 return Err(foreign("it has no identity file".into()));
             }
-            // A crash before the rename leaves no identity, and the next start comes here again.
-            let new = directory.join(IDENTITY_NEW);
-            let mut file = File::create(&new).map_err(io("create", &new))?;
-            write!(file, "testamur data directory\nnetwork {network}\nnode {node}\n").map_err(io("write", &new))?;
-            file.sync_all().map_err(io("sync", &new))?;
-            fs::rename(&new, &path).map_err(io("rename", &new))?;
-            File::open(directory).and_then(|d| d.sync_all()).map_err(io("sync", directory))
+            write_identity(directory, network, node)
         }
-        Err(source) => Err(io("read", &path)(source)),
+    }
+}
+
+/// Says whose a directory is. A crash before the rename leaves it as it was.
+pub(crate) fn write_identity(directory: &Path, network: GenesisHash, node: NodeIdentity) -> Result<(), StoreError> {
+    let io = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::Io { operation, path, source }
+    };
+    let (new, path) = (directory.join(IDENTITY_NEW), directory.join(IDENTITY));
+    let mut file = File::create(&new).map_err(io("create", &new))?;
+    write!(file, "testamur data directory\nnetwork {network}\nnode {node}\n").map_err(io("write", &new))?;
+    file.sync_all().map_err(io("sync", &new))?;
+    fs::rename(&new, &path).map_err(io("rename", &new))?;
+    File::open(directory).and_then(|d| d.sync_all()).map_err(io("sync", directory))
+}
+
+/// Network and node of a directory's identity file, as they are spelled there; none without such a file.
+pub(crate) fn read_identity(directory: &Path) -> Result<Option<(String, String)>, StoreError> {
+    let path = directory.join(IDENTITY);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let line = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')).unwrap_or("?");
+            Ok(Some((line("network").to_owned(), line("node").to_owned())))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { operation: "read", path, source }),
     }
 }
 
@@ -355,8 +397,8 @@ fn open_with(
     access: Access,
 ) -> Result<DB, rocksdb::Error> {
     let mut options = rocksdb::Options::default();
-    options.create_if_missing(access == Access::Write);
-    options.create_missing_column_families(access == Access::Write);
+    options.create_if_missing(access != Access::Read);
+    options.create_missing_column_families(access != Access::Read);
     options.set_paranoid_checks(true);
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_wal_recovery_mode(recovery);
@@ -378,7 +420,7 @@ fn open_with(
     let columns = Column::ALL
         .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache, references_since)));
     match access {
-        Access::Write => DB::open_cf_descriptors(&options, path, columns),
+        Access::Write | Access::Bulk => DB::open_cf_descriptors(&options, path, columns),
         Access::Read => DB::open_cf_descriptors_read_only(&options, path, columns, false),
     }
 }

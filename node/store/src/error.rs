@@ -118,6 +118,16 @@ impl StoreError {
         }
     }
 
+    /// Whether the disk has no more room.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            // RocksDB passes the system's words on.
+            Self::Database { source, .. } => source.to_string().contains("No space left on device"),
+            _ => false,
+        }
+    }
+
     pub(crate) fn damaged(place: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Damaged { place: place.into(), what: what.into() }
     }

@@ -9,8 +9,8 @@ use testamur_primitives::codec::CodecError;
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::record::{Act, Record};
 use testamur_primitives::units::LogIndex;
+use testamur_registry::StateKey;
 use testamur_registry::index::{object_id, terms};
-use testamur_registry::{StateKey, WriteSet};
 
 use crate::db::{Batch, Snapshot};
 use crate::error::StoreError;
@@ -91,11 +91,14 @@ impl Lists for Snapshot<'_> {
 }
 
 /// The rows that a block's writes add, in order of state key: an id stands once in a list.
-pub(crate) fn object_rows(lists: &impl Lists, writes: &WriteSet) -> Result<Vec<ObjectRow>, StoreError> {
+pub(crate) fn object_rows<'w>(
+    lists: &impl Lists,
+    writes: impl Iterator<Item = (&'w StateKey, &'w [u8])>,
+) -> Result<Vec<ObjectRow>, StoreError> {
     let mut totals: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
     let mut added: BTreeSet<Vec<u8>> = BTreeSet::new();
     let mut rows = Vec::new();
-    for (key, value) in writes.iter() {
+    for (key, value) in writes {
         for term in terms(key, value).map_err(|error| unlisted(key, &error))? {
             let prefix = term_prefix(term.kind, &term.term);
             let mut row = ObjectRow { id: object_id(key).to_owned(), prefix, ordinal: 0 };
@@ -120,7 +123,11 @@ fn unlisted(key: &StateKey, error: &CodecError) -> StoreError {
 }
 
 /// Adds the rows of a height's writes to a batch.
-pub(crate) fn put_objects(snapshot: &Snapshot<'_>, writes: &WriteSet, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+pub(crate) fn put_objects<'w>(
+    snapshot: &Snapshot<'_>,
+    writes: impl Iterator<Item = (&'w StateKey, &'w [u8])>,
+    batch: &mut Batch<'_>,
+) -> Result<(), StoreError> {
     for row in object_rows(snapshot, writes)? {
         batch.put(Column::Objects, &row.key(), row.id.as_bytes());
         batch.put(Column::ObjectIds, &row.id_key(), &row.ordinal.to_be_bytes());

@@ -85,8 +85,18 @@ impl std::fmt::Debug for Ledger {
 impl Ledger {
     /// Opens a node's directory of a network; an empty or absent one starts at genesis.
     pub fn open(directory: &Path, genesis: Arc<Genesis>, options: Options) -> Result<Self, StoreError> {
+        Self::open_for(directory, genesis, options, Access::Write)
+    }
+
+    /// As [`Ledger::open`], or for a bulk load.
+    pub(crate) fn open_for(
+        directory: &Path,
+        genesis: Arc<Genesis>,
+        options: Options,
+        access: Access,
+    ) -> Result<Self, StoreError> {
         let network = genesis.hash();
-        let database = Database::open(directory, network, options.node, Access::Write)?;
+        let database = Database::open(directory, network, options.node, access)?;
         let health = options.health;
         let tip = health.watch(load(&database, &genesis, network, options.node))?;
         database.forget_references_before(tip.header.time.0.saturating_sub(REPLAY_WINDOW_S));
@@ -208,7 +218,7 @@ impl Ledger {
             if block.header.previous != tip.hash {
                 return Err(StoreError::OtherParent);
             }
-            let note = self.freeze(&block.header, certificate, log_signature, &tip.validators)?;
+            let note = freeze(&self.origin, &block.header, certificate, log_signature, &tip.validators)?;
             let mut batch = self.database.batch();
             let next = Arc::new(commit::put_block(&view, block, &note, attachments, &mut batch)?);
             // A crash before this line's end leaves the old tip, and the block is decided again or synced. From its end on
@@ -263,7 +273,6 @@ impl Ledger {
         self.database.write(batch)
     }
 
-    #[cfg(feature = "testing")]
     pub(crate) fn database(&self) -> &Database {
         &self.database
     }
@@ -302,38 +311,38 @@ impl Ledger {
         verify_certificate(&self.origin, &block.header, certificate, &validators).map_err(StoreError::Certificate)?;
         Err(StoreError::Fork { height, stored: stored.hash, given: block.hash })
     }
+}
 
-    /// Checks a certificate and brings it into the one form that is stored: the body, one cosignature of each validator
-    /// that signed, in set order, then this node's log signature. Other nodes' log signatures are left to them.
-    fn freeze(
-        &self,
-        header: &Header,
-        certificate: &Note,
-        log_signature: Option<&SignatureLine>,
-        set: &ValidatorSet,
-    ) -> Result<Note, StoreError> {
-        verify_certificate(&self.origin, header, certificate, set).map_err(StoreError::Certificate)?;
-        let mut signatures = Vec::new();
-        for validator in set.validators() {
-            let id = KeyId::compute(&validator.name, TYPE_COSIGNATURE_V1, validator.consensus_key());
-            let line = certificate.signatures.iter().find(|line| line.name == validator.name && line.id == id);
-            signatures.extend(line.cloned());
-        }
-        if let Some(line) = log_signature {
-            let is_its = |key: &[u8; 32]| KeyId::compute(self.origin.as_str(), TYPE_ED25519, key) == line.id;
-            let key = set.validators().iter().map(|v| v.log_key()).find(|key| is_its(key));
-            let signature = line.signature.as_slice().try_into().ok();
-            let good = match (key, signature) {
-                (Some(key), Some(signature)) => verify_ed25519(key, certificate.text.as_bytes(), signature).is_ok(),
-                _ => false,
-            };
-            if !good || line.name != self.origin.as_str() {
-                return Err(StoreError::LogSignature);
-            }
-            signatures.push(line.clone());
-        }
-        Ok(Note { text: certificate.text.clone(), signatures })
+/// Checks a certificate and brings it into the one form that is stored: the body, one cosignature of each validator
+/// that signed, in set order, then this node's log signature. Other nodes' log signatures are left to them.
+pub(crate) fn freeze(
+    origin: &Origin,
+    header: &Header,
+    certificate: &Note,
+    log_signature: Option<&SignatureLine>,
+    set: &ValidatorSet,
+) -> Result<Note, StoreError> {
+    verify_certificate(origin, header, certificate, set).map_err(StoreError::Certificate)?;
+    let mut signatures = Vec::new();
+    for validator in set.validators() {
+        let id = KeyId::compute(&validator.name, TYPE_COSIGNATURE_V1, validator.consensus_key());
+        let line = certificate.signatures.iter().find(|line| line.name == validator.name && line.id == id);
+        signatures.extend(line.cloned());
     }
+    if let Some(line) = log_signature {
+        let is_its = |key: &[u8; 32]| KeyId::compute(origin.as_str(), TYPE_ED25519, key) == line.id;
+        let key = set.validators().iter().map(|v| v.log_key()).find(|key| is_its(key));
+        let signature = line.signature.as_slice().try_into().ok();
+        let good = match (key, signature) {
+            (Some(key), Some(signature)) => verify_ed25519(key, certificate.text.as_bytes(), signature).is_ok(),
+            _ => false,
+        };
+        if !good || line.name != origin.as_str() {
+            return Err(StoreError::LogSignature);
+        }
+        signatures.push(line.clone());
+    }
+    Ok(Note { text: certificate.text.clone(), signatures })
 }
 
 /// Reads the tip of an opened database, or writes genesis into an empty one; checks that both are this network's.
@@ -341,10 +350,7 @@ fn load(database: &Database, genesis: &Genesis, network: GenesisHash, node: Node
     let snapshot = database.snapshot();
     if snapshot.get(Column::Meta, Meta::TIP)?.is_none() {
         let mut batch = database.batch();
-        batch.put(Column::Meta, Meta::LAYOUT, &LAYOUT.to_be_bytes());
-        batch.put(Column::Meta, Meta::NETWORK, network.as_bytes());
-        batch.put(Column::Meta, Meta::NODE, &node.to_bytes());
-        commit::put_genesis(&snapshot, genesis, &mut batch)?;
+        commit::put_beginning(&snapshot, genesis, node, &mut batch)?;
         // A crash before this line's end leaves an empty database, and the next start comes here again.
         database.write(batch)?;
     }

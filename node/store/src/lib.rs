@@ -7,6 +7,7 @@
 //! - INV-STORE-4: the first certificate stored for a height stays.
 //! - INV-STORE-5: what is read is checked before it is handed out: records against their leaf hashes, headers against
 //!   their hashes, proofs against the tip's header, index rows against what they point to.
+//! - INV-STORE-6: the set that decides a height is the one that the header before names, and that the state schedules.
 //! - INV-READ-1: a [`View`] is one snapshot: a proof, its root and its size always belong together.
 //!
 //! **Absences.** No clock, no network, no keys: it signs nothing. It knows no consensus: rounds are only a label of
@@ -39,6 +40,7 @@ pub mod limits;
 mod proven;
 mod reads;
 mod receipts;
+mod schedule;
 mod schema;
 mod scrub;
 mod state;
@@ -58,6 +60,7 @@ pub use health::Health;
 pub use index::{ObjectPage, Timestamp, TimestampPage};
 pub use ledger::{Ledger, Options, Undecided, Usage};
 pub use reads::{StoredHeader, StoredRecord};
+pub use schedule::Schedule;
 pub use scrub::ScrubPosition;
 pub use tip::Tip;
 pub use view::{

@@ -34,5 +34,9 @@ pub const ATTACHMENTS_PRUNED_MAX: usize = 64;
 pub const SCRUB_STEP_STATE_ROWS: usize = 64;
 /// Findings that a check reports one by one; beyond, it counts them.
 pub const FINDINGS_MAX: usize = 1_000;
+/// Blocks that are read ahead of the one that is written, in an import: a few of the largest, and their memory is 3 MiB each.
+pub(crate) const IMPORT_BLOCKS_AHEAD: usize = 8;
+/// Bytes of tree rows that are written together, in an import.
+pub(crate) const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// State values remembered as proven: the roles of every author of a large network, about 300 bytes each.
 pub(crate) const PROVEN_VALUES_MAX: usize = 16_384;

@@ -1,8 +1,10 @@
 //! A network with known keys, blocks with real certificates, and damage on purpose: for tests and benchmarks only.
 
 mod issuer;
+mod members;
 
 pub use issuer::TestIssuer;
+pub use members::TestMember;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct TestNetwork {
     pub genesis: Arc<Genesis>,
     /// The validators, in order of address.
     pub validators: Vec<TestValidator>,
+    /// Keys of validators that are not genesis', and other keys of those.
+    pub others: Vec<TestValidator>,
     /// The writers' keys, in order of genesis.
     pub writers: Vec<SigningKey>,
     /// The only operator's key.
@@ -132,7 +136,7 @@ impl TestNetwork {
         };
         let json = testamur_primitives::codec::canonical(&genesis);
         let genesis = Arc::new(Genesis::from_json(&json).expect("the helper makes a valid genesis"));
-        Self { genesis, validators: secrets, writers, operator }
+        Self { genesis, validators: secrets, others: Vec::new(), writers, operator }
     }
 
     /// Opens the ledger of one of its validators.
@@ -228,11 +232,14 @@ impl TestNetwork {
         records: &[Arc<CheckedRecord>],
         attachments: &[bytes::Bytes],
     ) -> Arc<Tip> {
-        let proposed = ledger.propose(self.validators[0].address, time, records).expect("propose");
+        let set = Arc::clone(&ledger.tip().validators);
+        let first = self.keys_of(&set).next().expect("some key of the set is known");
+        let proposed = ledger.propose(first.address, time, records).expect("propose");
         assert_eq!(proposed.rejected, Vec::new(), "a record was refused");
         assert_eq!(proposed.block.records().len(), records.len(), "a record did not fit");
-        let certificate = self.certificate(&proposed.block);
-        let log_signature = self.log_signature(&certificate, 0);
+        let certificate = self.certificate_by(&set, &proposed.block);
+        let made = signature(&first.log, certificate.text.as_bytes());
+        let log_signature = SignatureLine::log(self.genesis.origin().as_str(), &bytes(&first.log), &made);
         ledger.commit(&proposed.block, &certificate, Some(&log_signature), attachments).expect("commit")
     }
 

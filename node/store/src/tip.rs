@@ -7,10 +7,12 @@ use testamur_primitives::hash::{Address, HeaderHash, StateRoot, TreeHash};
 use testamur_primitives::header::{Header, HeaderRef};
 use testamur_primitives::merkle::{self, Frontier};
 use testamur_primitives::units::{Epoch, Height, LogSize, UnixTime};
+use testamur_registry::tree::TreeState;
 
 use crate::db::Snapshot;
 use crate::error::StoreError;
 use crate::reads;
+use crate::schedule::Schedule;
 use crate::schema::{Column, Meta, Tree, number};
 use crate::tree::StoredNodes;
 
@@ -23,6 +25,8 @@ pub struct Tip {
     pub hash: HeaderHash,
     /// The set that decides the *next* height.
     pub validators: Arc<ValidatorSet>,
+    /// What is decided for the heights after that.
+    pub schedule: Schedule,
     /// Right edge of the log.
     pub(crate) log: Frontier,
     /// Right edge of the tree over all header hashes, this one's included.
@@ -56,11 +60,10 @@ impl Tip {
     ) -> Header {
         let parent = &*self.header;
         let epoch = self.next_epoch();
-        let epoch_begins = epoch != parent.epoch || parent.height == Height(0);
         Header {
             v: 1,
             genesis: parent.genesis,
-            protocol: parent.protocol,
+            protocol: self.schedule.protocol,
             height: self.next_height(),
             time,
             previous: self.hash,
@@ -70,14 +73,12 @@ impl Tip {
             state_root,
             epoch,
             validators_hash: parent.next_validators_hash,
-            // Protocol 1 has no act that changes the set.
-            next_validators_hash: parent.next_validators_hash,
-            parameters_hash: parent.parameters_hash,
-            epoch_header: if epoch_begins {
-                HeaderRef { height: parent.height, hash: self.hash }
-            } else {
-                parent.epoch_header
+            next_validators_hash: match self.schedule.set_after_next(self.next_height()) {
+                Some(set) => set.hash(),
+                None => parent.next_validators_hash,
             },
+            parameters_hash: self.schedule.parameters.hash(),
+            epoch_header: epoch_header(parent, self.hash),
             proposer,
         }
     }
@@ -109,9 +110,21 @@ impl Tip {
         if epoch.validators.hash() != header.next_validators_hash {
             return Err(damaged("its epoch has other validators"));
         }
+        // Values proven under the tip's root, once a start: headers are derived from them.
+        let state = TreeState::new(snapshot, height, header.state_root);
+        let (validators, schedule) = Schedule::read(&state, height.next())?;
+        if *validators != *epoch.validators {
+            return Err(damaged("the state names other validators for the next height"));
+        }
         let header = Arc::new(header);
-        Ok(Some(Self { header, hash: stored.hash, validators: epoch.validators, log, history }))
+        Ok(Some(Self { header, hash: stored.hash, validators, schedule, log, history }))
     }
+}
+
+/// What the header after `parent` names as the last header of the epoch before its own.
+pub(crate) fn epoch_header(parent: &Header, hash: HeaderHash) -> HeaderRef {
+    let begins = next_epoch(parent) != parent.epoch || parent.height == Height(0);
+    if begins { HeaderRef { height: parent.height, hash } } else { parent.epoch_header }
 }
 
 /// A header that names another set than its own is the last of its epoch.

@@ -15,6 +15,8 @@
 //!   changed is found before a root is computed from it.
 //! - INV-TREE-2: each version's root node is stale since the next height, so pruning reclaims it.
 
+mod rows;
+
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -27,6 +29,8 @@ use testamur_primitives::units::Height;
 
 use testamur_primitives::state::proof;
 pub use testamur_primitives::state::proof::{EMPTY_ROOT, ProofLeaf, StateProof, StateProofError};
+
+pub use rows::{Child, NodeKind, NodeRow, node_row, root_of, row_key};
 
 use crate::limits::PATH_NIBBLES_MAX;
 use crate::state::{StateKey, StateReader, WriteSet};

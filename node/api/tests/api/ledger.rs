@@ -315,7 +315,8 @@ impl Reader for MemoryLedger {
 
     fn tip(&self) -> Tip {
         let header = self.state().headers.last().expect("genesis").clone();
-        Tip { hash: header.hash(), header: Arc::new(header) }
+        let parameters = Arc::new(self.genesis.parameters.clone());
+        Tip { hash: header.hash(), header: Arc::new(header), parameters }
     }
 
     fn record(&self, id: RecordId) -> ReadResult<Option<StoredRecord>> {

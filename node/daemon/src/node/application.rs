@@ -121,7 +121,7 @@ impl Application for LedgerApplication {
             header: tip.hash,
             time: tip.header.time,
             validators: Arc::clone(&tip.validators),
-            parameters: self.ledger.genesis().parameters.clone(),
+            parameters: (*tip.schedule.parameters).clone(),
         }
     }
 

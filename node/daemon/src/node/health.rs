@@ -79,7 +79,7 @@ impl Health for NodeHealth {
         if connected < needed {
             problems.push(NotReady::NoQuorum { connected, needed });
         }
-        let heartbeat_s = u64::from(self.ledger.genesis().parameters.heartbeat_s);
+        let heartbeat_s = u64::from(tip.schedule.parameters.heartbeat_s);
         let allowed_s = HEARTBEATS_MISSED_MAX * heartbeat_s;
         // A node that has just started gets as long as one that runs.
         let seconds = clock::now().0.saturating_sub(tip.header.time.0).min(self.started.elapsed().as_secs());

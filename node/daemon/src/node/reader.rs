@@ -40,7 +40,7 @@ impl Reader for LedgerReader {
 
     fn tip(&self) -> Tip {
         let tip = self.0.tip();
-        Tip { header: Arc::clone(&tip.header), hash: tip.hash }
+        Tip { header: Arc::clone(&tip.header), hash: tip.hash, parameters: Arc::clone(&tip.schedule.parameters) }
     }
 
     fn record(&self, id: RecordId) -> ReadResult<Option<StoredRecord>> {

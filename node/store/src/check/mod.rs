@@ -12,6 +12,7 @@ mod log;
 mod replay;
 mod uses;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use testamur_primitives::merkle;
 use testamur_primitives::note::Note;
 use testamur_primitives::record::Record;
 use testamur_primitives::units::{Epoch, Height, LogIndex, LogSize, UnixTime};
-use testamur_registry::{CheckedRecord, check_stateless, genesis_writes};
+use testamur_registry::{CheckedRecord, StateError, check_stateless, genesis_writes};
 
 use crate::block::difference;
 use crate::commit::for_each_index_row;
@@ -36,11 +37,12 @@ use crate::error::StoreError;
 use crate::index::{public_digests, timestamp};
 use crate::limits::FINDINGS_MAX;
 use crate::reads::{self, StoredHeader};
+use crate::schedule::{InForce, Schedule, first_height, scheduled_by};
 use crate::schema::{
     Column, LAYOUT, Meta, Tree, author_key, last_number, number, place, reference_key, time_key, timestamp_key,
     timestamp_value,
 };
-use crate::tip::Tip;
+use crate::tip::{Tip, next_epoch};
 use crate::view::author_rows;
 use crate::window::in_window;
 
@@ -156,7 +158,9 @@ struct Check<'s> {
     snapshot: &'s Snapshot<'s>,
     genesis: &'s Genesis,
     origin: Origin,
+    /// The set that decides the height that is checked, and what was decided ahead.
     validators: Arc<ValidatorSet>,
+    schedule: Schedule,
     tip: Height,
     tip_time: u64,
     report: CheckReport,
@@ -179,12 +183,14 @@ impl<'s> Check<'s> {
         tip: Height,
         report: CheckReport,
     ) -> Result<Self, StoreError> {
+        let (validators, schedule) = Schedule::of_genesis(genesis);
         let tip_time = reads::header(snapshot, tip).ok().flatten().map_or(0, |h| h.header.time.0);
         Ok(Self {
             snapshot,
             genesis,
             origin: genesis.origin(),
-            validators: Arc::new(genesis.validator_set()),
+            validators,
+            schedule,
             tip,
             tip_time,
             report,
@@ -239,29 +245,44 @@ impl<'s> Check<'s> {
         self.expect(Column::Times, &time_key(header.time, height), &[])?;
 
         let records = self.records(&header)?;
-        let expected = self.derive(&header, &records)?;
-        match expected {
-            Some(expected) => {
+        let (validators, schedule) = (Arc::clone(&self.validators), self.schedule.clone());
+        let derived = self.derive(&header, &records)?;
+        let (validators, schedule) = match derived {
+            Some((expected, in_force)) => {
                 if let Some(name) = difference(&expected, &header) {
                     let what = format!("its {name} is not what the ledger up to here makes");
                     self.report.add(place(Column::Headers, &height.0.to_be_bytes()), what);
                 }
+                in_force
             }
-            None => self.report.add(format!("height {height}"), "the block cannot be derived after earlier damage"),
-        }
+            None => {
+                self.report.add(format!("height {height}"), "the block cannot be derived after earlier damage");
+                (self.stored_set(&header)?.unwrap_or(validators), schedule)
+            }
+        };
         if height > Height(0) {
             self.certificate(&header)?;
         }
         let leaf = merkle::leaf_hash(hash.as_bytes());
         self.history.append(leaf, &mut self.report)?;
+        (self.validators, self.schedule) = (validators, schedule);
         self.parent = Some(Tip {
             header: Arc::new(header),
             hash,
             validators: Arc::clone(&self.validators),
+            schedule: self.schedule.clone(),
             log: self.log.frontier().clone(),
             history: self.history.frontier().clone(),
         });
         Ok(())
+    }
+
+    /// The stored set that a header names for the next height: certificates are verified even where nothing can be derived.
+    fn stored_set(&mut self, header: &Header) -> Result<Option<Arc<ValidatorSet>>, StoreError> {
+        self.counts.lose(Column::Epochs);
+        let row = reads::epoch(self.snapshot, next_epoch(header));
+        let row = self.report.note(row)?.flatten();
+        Ok(row.map(|row| row.validators).filter(|set| set.hash() == header.next_validators_hash))
     }
 
     fn certificate(&mut self, header: &Header) -> Result<(), StoreError> {
@@ -402,20 +423,24 @@ impl<'s> Check<'s> {
     }
 
     /// The header that the ledger up to here and these records make; `None` when that is not known any more.
-    fn derive(&mut self, header: &Header, records: &[Option<CheckedRecord>]) -> Result<Option<Header>, StoreError> {
+    fn derive(
+        &mut self,
+        header: &Header,
+        records: &[Option<CheckedRecord>],
+    ) -> Result<Option<(Header, InForce)>, StoreError> {
         let Some(mut replay) = self.replay.take() else { return Ok(None) };
         if header.height == Height(0) {
             let writes = genesis_writes(self.genesis);
             let root = replay.apply(Height(0), &writes, self.snapshot, &mut self.counts, &mut self.report)?;
             self.replay = Some(replay);
-            return Ok(Some(self.genesis.header(root)));
+            return Ok(Some((self.genesis.header(root), Schedule::of_genesis(self.genesis))));
         }
         let Some(parent) = &self.parent else { return Ok(None) };
         if header.time < parent.header.time {
             self.report.add(format!("height {}", header.height), "its time is before its parent's");
         }
         let Some(records) = records.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let executed = replay.execute(&parent.header, header, &records)?;
+        let executed = replay.execute(&parent.header, header, self.schedule.protocol, &records)?;
         let writes = match executed {
             Ok(writes) => writes,
             Err(what) => {
@@ -426,12 +451,20 @@ impl<'s> Check<'s> {
         let root = replay.apply(header.height, &writes, self.snapshot, &mut self.counts, &mut self.report)?;
         replay.use_attachments(self.genesis, header, &records)?;
         let (log_size, log_root) = (LogSize(self.log.size()), self.log.frontier().root());
+        let sound = |error: StateError<Infallible>| StoreError::damaged("state in memory", error.to_string());
+        let before = (&self.validators, &self.schedule);
+        let in_force = Schedule::after(before, header.height.next(), &writes, replay.state()).map_err(sound)?;
+        let scheduled = scheduled_by(&writes, replay.state()).map_err(sound)?;
         let expected = parent.next_header(header.time, header.proposer, log_size, log_root, root);
         // After a wrong state root every later one is wrong as well: the first is the finding.
         if root == header.state_root {
             self.replay = Some(replay);
         }
-        Ok(Some(expected))
+        if let Some((entry, set)) = scheduled {
+            let row = [&first_height(&entry).0.to_be_bytes()[..], &canonical(&set)].concat();
+            self.expect(Column::Epochs, &entry.epoch.0.to_be_bytes(), &row)?;
+        }
+        Ok(Some((expected, in_force)))
     }
 
     fn finish(mut self) -> Result<CheckReport, StoreError> {

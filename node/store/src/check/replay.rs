@@ -68,15 +68,21 @@ impl Lists for MemoryLists {
 }
 
 impl Replay {
+    /// The state after the last block.
+    pub(crate) fn state(&self) -> &BTreeMap<StateKey, Vec<u8>> {
+        &self.state
+    }
+
     /// What a block's records write; the inner error says which record must not be there.
     pub(crate) fn execute(
         &mut self,
         parent: &Header,
         header: &Header,
+        protocol: u32,
         records: &[&CheckedRecord],
     ) -> Result<Result<WriteSet, String>, StoreError> {
         let (height, time) = (header.height, header.time);
-        let context = BlockContext { genesis: parent.genesis, protocol: parent.protocol, height, time };
+        let context = BlockContext { genesis: parent.genesis, protocol, height, time };
         self.window.now = time;
         let mut execution = Execution::new(&self.state, &self.window, context)?;
         for (index, record) in records.iter().enumerate() {
@@ -130,7 +136,7 @@ impl Replay {
         for (since, key) in &tree.stale {
             expect(Column::StateStale, &state_stale_key(*since, key), &[])?;
         }
-        for row in object_rows(&self.lists, writes)? {
+        for row in object_rows(&self.lists, writes.iter())? {
             expect(Column::Objects, &row.key(), row.id.as_bytes())?;
             expect(Column::ObjectIds, &row.id_key(), &row.ordinal.to_be_bytes())?;
             self.lists.ids.insert(row.id_key());

@@ -7,7 +7,9 @@ use testamur_primitives::header::Header;
 use testamur_primitives::status::Attachment;
 use testamur_registry::{CheckedRecord, StateKey};
 
-use crate::attachments::{Published, attachment_of, block_key, held, is_newest, kept_since, published, use_value};
+use crate::attachments::{
+    Published, attachment_of, block_key, held, is_newest, kept_since, named_in_state, published, use_value,
+};
 use crate::check::CheckReport;
 use crate::check::columns::Counts;
 use crate::db::Snapshot;
@@ -35,7 +37,7 @@ impl Uses {
     ) -> Result<(), StoreError> {
         let before: Vec<_> = self.ends.iter().take(ATTACHMENTS_PRUNED_MAX).cloned().collect();
         for record in records {
-            let found = published(record.record(), |key| Ok(state.get(key).cloned()))?;
+            let found = published(record.record(), |key| named_in_state(key, |key| Ok(state.get(key).cloned())))?;
             let Some(Published { attachment: Attachment { sha256, bytes }, usage, superseded }) = found else {
                 continue;
             };
