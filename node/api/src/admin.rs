@@ -1,4 +1,5 @@
-//! The operator's routes, for a listener on loopback: whether the node lives, whether it is ready, and its metrics.
+//! The operator's routes, for a listener on loopback: whether the node lives, whether it is ready, its metrics, and
+//! backups.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use crate::app::Api;
+use crate::keeper::{self, Backups, Keeper};
 use crate::problem::{self, Problem};
 use crate::server::ServerCounters;
 use crate::views::NotReadyView;
@@ -23,24 +25,27 @@ struct Readiness {
 }
 
 #[derive(Clone)]
-struct Admin {
-    api: Api,
+pub(crate) struct Admin {
+    pub(crate) api: Api,
+    pub(crate) backups: Backups,
     public: Arc<ServerCounters>,
 }
 
-pub(crate) fn router(api: Api, public: Arc<ServerCounters>) -> Router {
-    let unknown = || async { Problem::new(&problem::UNKNOWN_ROUTE, "this listener has /livez, /readyz and /metrics") };
-    let method = || async { Problem::new(&problem::METHOD, "this listener takes GET only") };
+pub(crate) fn router(api: Api, public: Arc<ServerCounters>, keeper: Option<Arc<dyn Keeper>>) -> Router {
+    let unknown =
+        || async { Problem::new(&problem::UNKNOWN_ROUTE, "this listener has /livez, /readyz, /metrics and /backup") };
+    let method = || async { Problem::new(&problem::METHOD, "this listener takes GET only, and POST on /backup") };
     Router::new()
         .route("/livez", get(live))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/backup", get(keeper::state).post(keeper::begin))
         .fallback(unknown)
         .method_not_allowed_fallback(method)
-        .with_state(Admin { api, public })
+        .with_state(Admin { api, backups: Backups::new(keeper), public })
 }
 
-fn answer(status: StatusCode, media_type: &'static str, body: String) -> impl IntoResponse {
+pub(crate) fn answer(status: StatusCode, media_type: &'static str, body: String) -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (status, headers, body)
 }

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::answer::unless_known;
 use crate::health::Health;
+use crate::keeper::Keeper;
 use crate::ledger::{ReadResult, Reader, Submitter};
 use crate::limits::{
     ANSWER_BYTES_IN_FLIGHT_MAX, BODY_BYTES_IN_FLIGHT_MAX, LARGE_ANSWER_BYTES, QUERY_BYTES_MAX, READ_QUEUE_TIMEOUT,
@@ -78,7 +79,7 @@ impl Default for ApiConfig {
 /// let api = Api::new(node, ApiConfig::default());
 /// let public = Server::bind("127.0.0.1:8080".parse()?, ServerLimits::default(), None).await?;
 /// let admin = Server::bind("127.0.0.1:9080".parse()?, ServerLimits::default(), None).await?;
-/// let admin_router = api.admin_router(public.counters());
+/// let admin_router = api.admin_router(public.counters(), None);
 /// tokio::join!(public.serve(api.router(), stop), admin.serve(admin_router, stop_too));
 /// # Ok(()) }
 /// ```
@@ -122,9 +123,10 @@ impl Api {
             .with_state(self.clone())
     }
 
-    /// The operator's routes: `/livez`, `/readyz`, `/metrics`. For a listener on loopback.
-    pub fn admin_router(&self, public: Arc<ServerCounters>) -> Router {
-        crate::admin::router(self.clone(), public)
+    /// The operator's routes: `/livez`, `/readyz`, `/metrics`, and `/backup` where there is somebody to make one. For a
+    /// listener on loopback.
+    pub fn admin_router(&self, public: Arc<ServerCounters>, keeper: Option<Arc<dyn Keeper>>) -> Router {
+        crate::admin::router(self.clone(), public, keeper)
     }
 
     pub(crate) fn node(&self) -> &Node {

@@ -55,6 +55,13 @@ pub enum NotReady {
         /// Validators needed.
         needed: u32,
     },
+    /// None of the nodes that this one follows has answered for a while.
+    NoSource {
+        /// Seconds since one did.
+        seconds: u64,
+        /// How many it follows.
+        nodes: usize,
+    },
     /// The node has not finished starting.
     Starting,
     /// The node stops.
@@ -71,6 +78,7 @@ impl NotReady {
             Self::Behind { .. } => "behind",
             Self::Attachments { .. } => "attachments",
             Self::NoQuorum { .. } => "no-quorum",
+            Self::NoSource { .. } => "no-source",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
         }
@@ -92,8 +100,34 @@ impl core::fmt::Display for NotReady {
             Self::NoQuorum { connected, needed } => {
                 write!(f, "{connected} validators are in reach, {needed} are needed for a quorum")
             }
+            Self::NoSource { nodes: 0, .. } => {
+                f.write_str("the node does not vote, and follows nobody: name nodes in [follow] of its configuration")
+            }
+            Self::NoSource { seconds, nodes } => {
+                write!(f, "none of the {nodes} nodes that it follows has answered for {seconds} s")
+            }
             Self::Starting => f.write_str("the node is starting"),
             Self::Stopping => f.write_str("the node is stopping"),
+        }
+    }
+}
+
+/// What a node does in its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NodeRole {
+    /// It takes part in consensus.
+    #[default]
+    Validator,
+    /// It follows other nodes without voting.
+    Observer,
+}
+
+impl NodeRole {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validator => "validator",
+            Self::Observer => "observer",
         }
     }
 }
@@ -105,6 +139,10 @@ pub struct NodeStatus {
     pub name: String,
     /// Address of the node's validator, if it is one.
     pub validator: Option<Address>,
+    /// Whether it takes part in decisions now.
+    pub role: NodeRole,
+    /// Heights that it knows to lack; one is what a block that is spreading makes.
+    pub behind: u64,
     /// Version of the binary.
     pub version: Arc<str>,
     /// Seconds since the process started.

@@ -16,6 +16,7 @@ mod answer;
 mod app;
 pub mod health;
 pub mod hosts;
+pub mod keeper;
 pub mod ledger;
 pub mod limits;
 mod metrics;
@@ -33,5 +34,6 @@ pub mod views;
 
 pub use app::{Api, ApiConfig, Node};
 pub use health::Health;
+pub use keeper::{BackedUp, BackupError, Keeper};
 pub use ledger::{ReadError, Reader, SubmitError, Submitter};
 pub use rejections::{RECORD_CODES, RejectionCode};

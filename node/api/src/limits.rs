@@ -46,6 +46,8 @@ pub const H2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 pub const H2_CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 /// Streams that a client may reset before they are accepted (rapid reset).
 pub const H2_RESET_STREAMS_MAX: usize = 20;
+/// Bytes of a request for a backup: one path of at most 4,096 bytes, escaped.
+pub const BACKUP_REQUEST_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a query string: two DIDs and some numbers.
 pub const QUERY_BYTES_MAX: usize = 2_048;
 /// Requests at once; most of them wait for finality and hold little.

@@ -75,6 +75,8 @@ kinds! {
     SLOW_BODY = "request.slow-body", REQUEST_TIMEOUT, "body too slow", "The body did not arrive in time. Nothing was done.";
     /// The body broke off.
     BODY = "request.body", BAD_REQUEST, "broken body", "The body ended before its announced length, or could not be read. Nothing was done.";
+    /// A web page of another origin asks the operator's listener for something.
+    FOREIGN = "request.foreign-page", FORBIDDEN, "call by a web page", "The operator's listener is not for web pages. Nothing was done.";
     /// Too much at once.
     OVERLOAD = "request.overload", SERVICE_UNAVAILABLE, "overloaded", "The server has as much to do as it takes; try again after Retry-After seconds.";
     /// The request took too long.

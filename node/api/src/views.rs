@@ -545,6 +545,11 @@ pub struct StatusView {
     pub name: String,
     /// Address of its validator, if it is one.
     pub validator: Option<String>,
+    /// `validator` while it takes part in decisions, `observer` while it follows.
+    #[schema(example = "validator")]
+    pub role: String,
+    /// Heights that it knows to lack.
+    pub behind: u64,
     /// Version of its binary.
     pub version: String,
     /// Seconds since its start.

@@ -22,6 +22,8 @@
 //! batch.opening(0).unwrap().verify_batch(batch.root(), batch.count()).unwrap();
 //! ```
 
+#[cfg(feature = "online")]
+pub mod admin;
 pub mod author;
 pub mod batch;
 pub mod bulk;

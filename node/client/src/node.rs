@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use testamur_primitives::codec;
-use testamur_primitives::epoch::EpochLink;
+use testamur_primitives::epoch::{EpochLink, Validator};
 use testamur_primitives::hash::{AttachmentHash, GenesisHash, RecordId, TreeHash};
 use testamur_primitives::limits::{
     ATTACHMENT_BYTES_MAX, BLOCK_STREAM_BYTES_MAX, EVIDENCE_BYTES_MAX, NOTE_BYTES_MAX, RECEIPT_BYTES_MAX,
@@ -168,6 +168,27 @@ impl Node {
         })
     }
 
+    /// Hands a record over as it is, unread, and does not wait for finality: what a node does that passes it on. The id
+    /// is the node's word; the caller knows it better when it can read records.
+    pub async fn pass_on(
+        &self,
+        record: &[u8],
+        attachment: Option<&[u8]>,
+        timeout: Duration,
+    ) -> Result<RecordId, ClientError> {
+        let request = self.server.post("v1/records");
+        let request = match attachment {
+            None => request.header(CONTENT_TYPE, "application/jose").body(record.to_vec()),
+            Some(bytes) => {
+                let record = String::from_utf8_lossy(record);
+                let body = serde_json::json!({ "record": record, "attachment": codec::base64url(bytes) });
+                request.header(CONTENT_TYPE, "application/json").body(body.to_string())
+            }
+        };
+        let answer = self.server.success(request, timeout, ANSWER_BYTES_MAX).await?;
+        Ok(self.server.json::<SubmitAnswer>(&answer)?.id)
+    }
+
     /// A final record, by its id; `None` when the node has no such record.
     pub async fn record(&self, id: RecordId) -> Result<Option<Record>, ClientError> {
         let request = self.server.get(&format!("v1/records/{id}")).header(ACCEPT, "application/jose");
@@ -191,6 +212,17 @@ impl Node {
         let request = self.server.get("v1/network").header(ACCEPT, "application/json");
         let answer = self.server.success(request, REQUEST_TIMEOUT, ANSWER_BYTES_MAX).await?;
         self.server.json(&answer)
+    }
+
+    /// The validators of the set in force, as the node says; not verified.
+    pub async fn validators(&self) -> Result<Vec<Validator>, ClientError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            validators: Vec<Validator>,
+        }
+        let request = self.server.get("v1/network").header(ACCEPT, "application/json");
+        let answer = self.server.success(request, REQUEST_TIMEOUT, ANSWER_BYTES_MAX).await?;
+        Ok(self.server.json::<Answer>(&answer)?.validators)
     }
 
     /// How the node is, and how far.

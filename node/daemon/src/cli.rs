@@ -88,6 +88,10 @@ pub(crate) enum Command {
     #[cfg(feature = "node")]
     #[command(subcommand)]
     Governance(commands::governance::Governance),
+    /// Make the keys of a validator that joins a network, or a new key for one in office
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Validator(commands::validator::ValidatorCommand),
     /// Make the keys, genesis and configuration of a whole network on this machine
     #[cfg(feature = "node")]
     Init(commands::init::Init),
@@ -142,6 +146,8 @@ impl Command {
             Self::Check(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Governance(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Validator(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Init(command) => command.run(output),
             #[cfg(feature = "node")]

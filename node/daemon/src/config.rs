@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use testamur_client::limits::NODES_MAX;
+use testamur_primitives::hash::Address;
 
 use crate::exit::CommandError;
 use crate::files;
 use crate::limits::{CONFIG_BYTES_MAX, FREE_BYTES_MIN};
 
-/// A node's configuration.
+/// A node's configuration. One without `[keys]` and `[consensus]` is a pure observer's.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NodeConfig {
@@ -17,14 +19,17 @@ pub(crate) struct NodeConfig {
     pub(crate) genesis: PathBuf,
     /// Where data lies.
     pub(crate) storage: Storage,
-    /// The node's keys.
-    pub(crate) keys: Keys,
+    /// A validator's keys.
+    pub(crate) keys: Option<Keys>,
     /// The public API.
     pub(crate) api: Api,
     /// The operator's listener.
     pub(crate) admin: Listen,
     /// Consensus and record gossip.
-    pub(crate) consensus: Consensus,
+    pub(crate) consensus: Option<Consensus>,
+    /// Nodes to follow while this one does not vote.
+    #[serde(default)]
+    pub(crate) follow: Follow,
     /// The log of the process.
     #[serde(default)]
     pub(crate) log: Log,
@@ -36,9 +41,11 @@ pub(crate) struct NodeConfig {
 pub(crate) struct Storage {
     /// The ledger.
     pub(crate) data: PathBuf,
-    /// The double-sign guard; outside every backup.
+    /// The double-sign guard of a validator; outside every backup.
+    #[serde(default = "guard")]
     pub(crate) guard: PathBuf,
     /// The engine's log.
+    #[serde(default = "wal")]
     pub(crate) wal: PathBuf,
     /// Free disk below which no more records are taken.
     #[serde(default = "free_bytes_min")]
@@ -49,12 +56,22 @@ fn free_bytes_min() -> u64 {
     FREE_BYTES_MIN
 }
 
+fn guard() -> PathBuf {
+    "guard".into()
+}
+
+fn wal() -> PathBuf {
+    "wal".into()
+}
+
 /// `[keys]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Keys {
     /// Votes.
     pub(crate) consensus: PathBuf,
+    /// A second key for votes, while a rotation is under way: the one that the validator set names is used.
+    pub(crate) next_consensus: Option<PathBuf>,
     /// Signatures on checkpoints.
     pub(crate) log: PathBuf,
     /// Identity among peers.
@@ -98,6 +115,8 @@ pub(crate) struct Consensus {
     pub(crate) listen: SocketAddr,
     /// Where record gossip listens.
     pub(crate) gossip_listen: SocketAddr,
+    /// The validator's address (hash of its first registration); found by its keys when they are those of genesis.
+    pub(crate) address: Option<Address>,
     /// The other validators.
     #[serde(default)]
     pub(crate) peers: Vec<Peer>,
@@ -116,6 +135,17 @@ pub(crate) struct Peer {
     pub(crate) consensus: SocketAddr,
     /// Its record gossip listener.
     pub(crate) gossip: SocketAddr,
+}
+
+/// `[follow]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Follow {
+    /// Addresses of their APIs, the preferred first.
+    #[serde(default)]
+    pub(crate) nodes: Vec<String>,
+    /// Root certificates (PEM) that are trusted besides the system's.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -156,10 +186,26 @@ impl NodeConfig {
         let resolve = |path: &mut PathBuf| *path = base.join(&*path);
         resolve(&mut config.genesis);
         let Storage { data, guard, wal, .. } = &mut config.storage;
-        let Keys { consensus, log, peer, .. } = &mut config.keys;
-        [data, guard, wal, consensus, log, peer].into_iter().for_each(resolve);
-        let optional = [&mut config.keys.passphrase_file, &mut config.api.tls_cert, &mut config.api.tls_key];
+        [data, guard, wal].into_iter().for_each(resolve);
+        if let Some(keys) = &mut config.keys {
+            [&mut keys.consensus, &mut keys.log, &mut keys.peer].into_iter().for_each(resolve);
+            [&mut keys.passphrase_file, &mut keys.next_consensus].into_iter().flatten().for_each(resolve);
+        }
+        let optional = [&mut config.api.tls_cert, &mut config.api.tls_key, &mut config.follow.ca];
         optional.into_iter().flatten().for_each(resolve);
+        if config.keys.is_some() != config.consensus.is_some() {
+            let reason = "[keys] and [consensus] go together";
+            return Err(CommandError::content(path, reason, "give both for a validator, none for an observer"));
+        }
+        if config.keys.is_none() && config.follow.nodes.is_empty() {
+            let hint = "give both for a validator; for an observer, name the nodes it follows: \
+                        [follow] nodes = [\"https://node-1.example\"]";
+            return Err(CommandError::content(path, "there is neither [keys] with [consensus] nor [follow]", hint));
+        }
+        if config.follow.nodes.len() > NODES_MAX {
+            let reason = format!("follow.nodes names more than {NODES_MAX} nodes");
+            return Err(CommandError::content(path, reason, "name a few that different operators run"));
+        }
         if config.api.tls_cert.is_some() != config.api.tls_key.is_some() {
             return Err(CommandError::content(path, "api.tls_cert and api.tls_key go together", "give both or none"));
         }
@@ -183,9 +229,10 @@ mod tests {
             let config = NodeConfig::read(&path).unwrap();
             assert_eq!(config.api.listen.port(), 8082);
             assert_eq!(config.admin.listen.port(), 9082);
-            assert_eq!(config.consensus.peers.len(), 3);
-            assert_eq!(config.consensus.peers[2].gossip.port(), 7183);
-            assert_eq!(config.keys.insecure_dev, insecure);
+            let (consensus, keys) = (config.consensus.unwrap(), config.keys.unwrap());
+            assert_eq!(consensus.peers.len(), 3);
+            assert_eq!(consensus.peers[2].gossip.port(), 7183);
+            assert_eq!(keys.insecure_dev, insecure);
             assert_eq!(config.storage.data, directory.path().join("data"));
         }
     }

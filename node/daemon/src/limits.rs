@@ -23,3 +23,26 @@ pub(crate) const CONFIG_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const DEV_READY_MAX: Duration = Duration::from_secs(60);
 /// How long a child of `dev` gets to stop before it is killed.
 pub(crate) const DEV_STOP_MAX: Duration = Duration::from_secs(20);
+/// Blocks asked for at once while following: an answer of 8 MiB ends earlier where blocks are large.
+pub(crate) const FOLLOW_BLOCKS_MAX: usize = 256;
+/// Pause before nodes that had nothing new are asked again: a fifth of the time to final that people notice.
+pub(crate) const FOLLOW_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Longest such pause: an idle network makes a block a minute, a busy one is asked more often.
+pub(crate) const FOLLOW_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often followed nodes are asked how far they are.
+pub(crate) const FOLLOW_HEIGHTS_INTERVAL: Duration = Duration::from_secs(3);
+/// How long a node is left out that sent what the network did not decide: long enough that it costs nothing, short
+/// enough that a repaired node is of use again.
+pub(crate) const FOLLOW_LEFT_OUT: Duration = Duration::from_secs(300);
+/// Missing attachments asked for in one go: 16 of 256 KiB.
+pub(crate) const FOLLOW_ATTACHMENTS_MAX: usize = 16;
+/// Silence of all followed nodes after which a node is not ready: each of them was asked several times.
+pub(crate) const FOLLOW_SILENCE_MAX: Duration = Duration::from_secs(15);
+/// How long a node may take to take a record that is passed on to it: it checks, and does not wait for finality.
+pub(crate) const PASS_ON_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the configuration file's time of change is looked at.
+pub(crate) const CONFIG_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a candidate waits for its own `synced` record to become final before it publishes another.
+pub(crate) const SYNCED_AGAIN: Duration = Duration::from_secs(15);
+/// How long a validator that starts asks the nodes that it follows how far they are: they may all be starting, too.
+pub(crate) const CATCH_UP_FIRST_MAX: Duration = Duration::from_secs(4);

@@ -126,6 +126,13 @@ pub(crate) fn named(name: &str) -> Result<Installed, CommandError> {
     }
 }
 
+/// A trust file that a person gives: a path, or what an installed network is called.
+#[cfg(feature = "node")]
+pub(crate) fn given(text: &str) -> Result<Installed, CommandError> {
+    let path = Path::new(text);
+    if path.is_file() { read(path) } else { named(text) }
+}
+
 /// Installs a trust file. A network that is there is replaced by a newer checkpoint, or when `replace` says so.
 pub(crate) fn add(trust: &TrustFile, replace: bool) -> Result<(PathBuf, Added), CommandError> {
     let directory = directory()?;

@@ -8,12 +8,14 @@ mod development;
 mod guard;
 mod http;
 mod load;
+mod members;
 mod network;
 
 pub use development::Development;
 pub use guard::{Slot, signed_slots};
 pub use http::{Response, request, send_raw};
 pub use load::{Load, new_record};
+pub use members::{LyingNode, Pulse};
 pub use network::{Network, Node, Setup};
 
 use std::path::PathBuf;

@@ -153,6 +153,8 @@ pub(crate) async fn status(
     let view = StatusView {
         name: status.name,
         validator: status.validator.map(|address| address.to_string()),
+        role: status.role.name().to_owned(),
+        behind: status.behind,
         version: status.version.to_string(),
         uptime_s: status.uptime_s,
         ready: problems.is_empty(),

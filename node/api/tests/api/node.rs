@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use testamur_api::health::{Health, NodeStatus, NotReady, TimeToFinal};
+use testamur_api::health::{Health, NodeRole, NodeStatus, NotReady, TimeToFinal};
 use testamur_api::server::{Server, ServerCounters, ServerLimits, Tls};
 use testamur_api::{Api, ApiConfig, Node};
 use tokio::sync::watch;
@@ -42,6 +42,8 @@ impl Health for TestHealth {
         NodeStatus {
             name: "node-0".into(),
             validator: None,
+            role: NodeRole::Observer,
+            behind: 0,
             version: "0.1.0".into(),
             uptime_s: 12,
             validators_connected: 4,
@@ -98,7 +100,7 @@ impl TestNode {
             // An error means that the sender is gone: stop as well.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let admin_router = api.admin_router(public.counters());
+        let admin_router = api.admin_router(public.counters(), None);
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
                 let public = public.serve(api.router(), until(stopped.clone()));

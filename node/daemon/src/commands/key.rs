@@ -38,7 +38,7 @@ pub(crate) struct New {
 #[derive(Debug, Args)]
 pub(crate) struct ProtectionOptions {
     #[command(flatten)]
-    passphrase: PassphraseOptions,
+    pub(crate) passphrase: PassphraseOptions,
     /// Do not encrypt keys: for development networks, without value
     #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
     pub(crate) insecure_dev: bool,

@@ -42,6 +42,8 @@ pub(crate) mod status;
 #[cfg(feature = "node")]
 pub(crate) mod trust;
 #[cfg(feature = "node")]
+pub(crate) mod validator;
+#[cfg(feature = "node")]
 pub(crate) mod verifier;
 pub(crate) mod verify;
 mod verify_folder;

@@ -1,10 +1,11 @@
-//! `testamur run`: one node, until a signal or a fatal error.
+//! `testamur run`: one node, validator or observer, until a signal or a fatal error.
 //!
 //! A fatal error (damage, a failed write or fsync, a dead engine) is logged in one line and ends the process at once
 //! with exit code 1: what is true on disk is then unknown, and starting anew is the one safe thing (INV-RUN-1).
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod member;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,8 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use testamur_api::server::{Server, ServerLimits, Tls};
 use testamur_api::{Api, ApiConfig};
-use testamur_consensus::{ConsensusConfig, ConsensusKeys, PeerAddress};
-use testamur_primitives::epoch::Validator;
+use testamur_client::node::{Connections, Node};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::limits::TRUST_BYTES_MAX;
 use testamur_store::{Ledger, ScrubPosition};
@@ -22,9 +22,9 @@ use tokio::sync::watch;
 use crate::config::NodeConfig;
 use crate::exit::{CommandError, Exit};
 use crate::files;
-use crate::keystore::{Access, Key, KeyKind, PassphraseOptions, check_directory};
+use crate::keystore::PassphraseOptions;
 use crate::ledger_codes::LEDGER_CODES;
-use crate::limits::SCRUB_PAUSE;
+use crate::limits::{CONFIG_BYTES_MAX, SCRUB_PAUSE};
 use crate::node::{self, NodeParts, RunningNode};
 use crate::service::{self, StopSignals};
 
@@ -69,109 +69,31 @@ impl Run {
         }
         service::start_log(&config.log)?;
         service::forbid_core_dumps()?;
-        let genesis = Genesis::from_json(&files::read_at_most(&config.genesis, TRUST_BYTES_MAX)?).map_err(|e| {
-            CommandError::content(&config.genesis, e, "get the genesis again from the network's operators")
-        })?;
-        let keys = NodeKeys::read(&config, &self.passphrase, &genesis)?;
-        let parts = parts(&config, genesis, keys, self.trust_lost_guard)?;
+        let parts = parts(&self.config, &config, &self)?;
         service::runtime()?.block_on(serve(&config, parts))
     }
 }
 
-/// The node's keys, and the validator that they are of.
-struct NodeKeys {
-    consensus: Key,
-    log: Key,
-    peer: Key,
-    validator: Validator,
-}
-
-impl NodeKeys {
-    fn read(config: &NodeConfig, passphrase: &PassphraseOptions, genesis: &Genesis) -> Result<Self, CommandError> {
-        let mut options = passphrase.clone();
-        if options.passphrase_file.is_none() {
-            options.passphrase_file.clone_from(&config.keys.passphrase_file);
-        }
-        let access = Access { passphrase: options.read()?, insecure_dev: config.keys.insecure_dev };
-        for path in [&config.keys.consensus, &config.keys.log, &config.keys.peer] {
-            if let Some(directory) = path.parent().filter(|d| d.is_dir()) {
-                check_directory(directory)?;
-            }
-        }
-        let consensus = Key::read(&config.keys.consensus, KeyKind::Consensus, &access)?;
-        let log = Key::read(&config.keys.log, KeyKind::Log, &access)?;
-        let peer = Key::read(&config.keys.peer, KeyKind::Peer, &access)?;
-        let set = genesis.validator_set();
-        let validator = set.validators().iter().find(|v| v.consensus_key() == consensus.public().as_bytes()).cloned();
-        let refuse = |path: &std::path::Path, what: &str| {
-            let reason = format!("{what} of network {}", genesis.origin());
-            CommandError::content(
-                path,
-                reason,
-                "check `genesis` and `[keys]` in the configuration: they belong together",
-            )
-        };
-        let validator =
-            validator.ok_or_else(|| refuse(&config.keys.consensus, "not the consensus key of any validator"))?;
-        if validator.log_key() != log.public().as_bytes() {
-            return Err(refuse(&config.keys.log, &format!("not the log key of {}", validator.name)));
-        }
-        if validator.peer_key() != peer.public().as_bytes() {
-            return Err(refuse(&config.keys.peer, &format!("not the peer key of {}", validator.name)));
-        }
-        Ok(Self { consensus, log, peer, validator })
-    }
-}
-
-fn parts(
-    config: &NodeConfig,
-    genesis: Genesis,
-    keys: NodeKeys,
-    trust_lost_guard: bool,
-) -> Result<NodeParts, CommandError> {
-    let set = genesis.validator_set();
-    let mut peers = Vec::new();
-    for peer in &config.consensus.peers {
-        let validator = set.validators().iter().find(|v| v.name == peer.name).ok_or_else(|| {
-            CommandError::failed(
-                "node.peer",
-                format!("consensus.peers names {:?}, which is no validator of {}", peer.name, genesis.origin()),
-                "correct the name in the configuration",
-            )
-        })?;
-        peers.push(PeerAddress {
-            validator: validator.address,
-            consensus: tcp(peer.consensus).parse().expect("an address of IP and TCP port"),
-            gossip: tcp(peer.gossip).parse().expect("an address of IP and TCP port"),
-        });
-    }
-    let NodeKeys { consensus, log, peer, validator } = keys;
+fn parts(path: &Path, config: &NodeConfig, run: &Run) -> Result<NodeParts, CommandError> {
+    let genesis = Genesis::from_json(&files::read_at_most(&config.genesis, TRUST_BYTES_MAX)?)
+        .map_err(|e| CommandError::content(&config.genesis, e, "get the genesis again from the network's operators"))?;
+    let read = member::read(path, config, &run.passphrase, &genesis, run.trust_lost_guard)?;
+    let (member, log_key) = read.unzip();
+    let roots = config.follow.ca.iter().map(|ca| files::read_at_most(ca, CONFIG_BYTES_MAX));
+    let connections = Connections { extra_roots_pem: roots.collect::<Result<_, _>>()? };
+    let follow = config.follow.nodes.iter().map(|address| {
+        Node::new(address, &connections).map_err(|e| {
+            CommandError::failed("node.follow", e, "correct follow.nodes in the configuration: addresses of APIs")
+        })
+    });
     Ok(NodeParts {
         data: config.storage.data.clone(),
-        name: validator.name.clone(),
-        consensus: ConsensusConfig {
-            origin: genesis.origin(),
-            address: validator.address,
-            moniker: validator.name.clone(),
-            listen: tcp(config.consensus.listen).parse().expect("an address of IP and TCP port"),
-            gossip_listen: tcp(config.consensus.gossip_listen).parse().expect("an address of IP and TCP port"),
-            peers,
-            guard_directory: config.storage.guard.clone(),
-            log_directory: config.storage.wal.clone(),
-            trust_lost_guard,
-            failpoints: config.consensus.failpoints,
-        },
-        keys: ConsensusKeys { peer_seed: *peer.seed(), consensus: consensus.into_signing() },
-        log_key: log.into_signing(),
+        member,
+        log_key,
+        follow: follow.collect::<Result<_, _>>()?,
         free_bytes_min: config.storage.free_bytes_min,
         genesis: Arc::new(genesis),
     })
-}
-
-/// A socket address as libp2p writes it.
-fn tcp(address: SocketAddr) -> String {
-    let family = if address.is_ipv4() { "ip4" } else { "ip6" };
-    format!("/{family}/{}/tcp/{}", address.ip(), address.port())
 }
 
 async fn serve(config: &NodeConfig, parts: NodeParts) -> Result<Exit, CommandError> {
@@ -216,7 +138,7 @@ async fn serve(config: &NodeConfig, parts: NodeParts) -> Result<Exit, CommandErr
         admin = %admin.local_address(),
         "the node is up"
     );
-    let admin_router = api.admin_router(public.counters());
+    let admin_router = api.admin_router(public.counters(), None);
     let serving = tokio::spawn(public.serve(api.router(), wait(stopped.clone())));
     let admin_serving = tokio::spawn(admin.serve(admin_router, wait(stopped.clone())));
     let scrub = tokio::spawn(scrub(&node, stopped));

@@ -85,6 +85,11 @@ impl LedgerApplication {
 
     fn log_signature(&self, certificate: &Note) -> Option<SignatureLine> {
         let LogKey { key, public } = self.log_key.as_ref()?;
+        // Readers know the log keys of the deciding set, and no other: out of office this node adds no line.
+        let in_office = self.ledger.tip().validators.validators().iter().any(|v| v.log_key() == public);
+        if !in_office {
+            return None;
+        }
         let signature = key.sign(certificate.text.as_bytes()).try_into().expect("an Ed25519 signature has 64 bytes");
         Some(SignatureLine::log(self.ledger.origin().as_str(), public, &signature))
     }

@@ -4,23 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use testamur_api::health::{Health, NodeStatus, NotReady};
-use testamur_consensus::{ConsensusHandle, Role};
+use testamur_api::health::{Health, NodeRole, NodeStatus, NotReady};
+use testamur_consensus::Role;
 use testamur_primitives::hash::Address;
 use testamur_store::Ledger;
 
-use super::application::LedgerApplication;
 use super::clock;
+use super::part::{Consensus, Part};
 use super::submitter::Measured;
-use crate::limits::{HEARTBEATS_MISSED_MAX, LACKING_COUNTED_MAX};
+use crate::limits::{FOLLOW_SILENCE_MAX, HEARTBEATS_MISSED_MAX, LACKING_COUNTED_MAX};
 
 /// What the health answers are made of.
 pub(crate) struct NodeHealth {
-    pub(crate) name: String,
-    pub(crate) address: Address,
+    pub(crate) address: Option<Address>,
     pub(crate) started: Instant,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) consensus: ConsensusHandle<LedgerApplication>,
+    pub(crate) part: Arc<Part>,
     pub(crate) measured: Arc<Measured>,
     pub(crate) disk_low: Arc<AtomicBool>,
     pub(crate) free_bytes: Arc<AtomicU64>,
@@ -30,16 +29,17 @@ pub(crate) struct NodeHealth {
     pub(crate) scrubbed: Arc<AtomicU64>,
 }
 
-impl NodeHealth {
-    fn connected(&self) -> u32 {
-        let peers = self.consensus.peers().iter().filter(|peer| peer.connected).count();
-        u32::try_from(peers + 1).unwrap_or(u32::MAX)
-    }
+/// Validators in reach of a consensus, this node included.
+fn connected(consensus: &Consensus) -> u32 {
+    let peers = consensus.peers().iter().filter(|peer| peer.connected).count();
+    u32::try_from(peers + 1).unwrap_or(u32::MAX)
+}
 
-    fn waiting_for(&self) -> String {
+impl NodeHealth {
+    fn waiting_for(&self, consensus: Option<&Consensus>) -> String {
+        let Some(consensus) = consensus else { return "the nodes that it follows".into() };
         let tip = self.ledger.tip();
-        let away: Vec<_> = self
-            .consensus
+        let away: Vec<_> = consensus
             .peers()
             .into_iter()
             .filter(|peer| !peer.connected)
@@ -48,6 +48,36 @@ impl NodeHealth {
             })
             .collect();
         if away.is_empty() { "votes; all validators are connected".into() } else { away.join(", ") }
+    }
+
+    /// Heights that this node knows to lack.
+    fn behind(&self, consensus: Option<&Consensus>) -> u64 {
+        let tip = self.ledger.tip().height();
+        match consensus {
+            Some(consensus) => {
+                let highest = consensus.peers().iter().filter_map(|peer| peer.height).max();
+                highest.map_or(0, |highest| highest.0.saturating_sub(tip.0))
+            }
+            None => self.part.progress.behind(tip),
+        }
+    }
+
+    fn silence_s(&self, consensus: &Option<Consensus>) -> u64 {
+        if consensus.is_some() { 0 } else { self.part.progress.silence().as_secs() }
+    }
+
+    /// Its validator's name in the newest set, or what it is.
+    fn name(&self) -> String {
+        let named = self.address.and_then(|address| {
+            let tip = self.ledger.tip();
+            let genesis = self.ledger.genesis().validator_set();
+            [tip.validators.by_address(address), genesis.by_address(address)]
+                .into_iter()
+                .flatten()
+                .next()
+                .map(|validator| validator.name.clone())
+        });
+        named.unwrap_or_else(|| if self.address.is_some() { "candidate" } else { "observer" }.to_owned())
     }
 }
 
@@ -65,45 +95,61 @@ impl Health for NodeHealth {
             problems.push(NotReady::DiskLow { free_bytes, needed_bytes: self.free_bytes_min });
         }
         let tip = self.ledger.tip();
-        let highest = self.consensus.peers().iter().filter_map(|peer| peer.height).max();
+        let consensus = self.part.consensus();
         // One height of difference is what two nodes normally have while a block is spreading.
-        if let Some(heights) = highest.and_then(|h| h.0.checked_sub(tip.height().0 + 1)).filter(|behind| *behind > 0) {
-            problems.push(NotReady::Behind { heights: heights + 1 });
+        let heights = self.behind(consensus.as_ref());
+        if heights > 1 {
+            problems.push(NotReady::Behind { heights });
         }
         // A failed read has stopped the store, and its reason is told above at the next look.
         let lacking = self.ledger.view().and_then(|view| view.missing_attachments(LACKING_COUNTED_MAX));
         if let Some(missing) = lacking.ok().map(|lacking| lacking.len() as u64).filter(|missing| *missing > 0) {
             problems.push(NotReady::Attachments { missing });
         }
-        let (connected, needed) = (self.connected(), tip.validators.quorum() as u32);
-        if connected < needed {
-            problems.push(NotReady::NoQuorum { connected, needed });
+        match &consensus {
+            Some(consensus) => {
+                let (connected, needed) = (connected(consensus), tip.validators.quorum() as u32);
+                if connected < needed {
+                    problems.push(NotReady::NoQuorum { connected, needed });
+                }
+            }
+            None => {
+                let (nodes, silence) = (self.part.sources.len(), self.part.progress.silence());
+                if nodes == 0 || silence > FOLLOW_SILENCE_MAX {
+                    problems.push(NotReady::NoSource { seconds: silence.as_secs(), nodes });
+                }
+            }
         }
         let heartbeat_s = u64::from(tip.schedule.parameters.heartbeat_s);
         let allowed_s = HEARTBEATS_MISSED_MAX * heartbeat_s;
         // A node that has just started gets as long as one that runs.
         let seconds = clock::now().0.saturating_sub(tip.header.time.0).min(self.started.elapsed().as_secs());
         if seconds > allowed_s {
-            problems.push(NotReady::NoBlock { seconds, waiting_for: self.waiting_for() });
+            problems.push(NotReady::NoBlock { seconds, waiting_for: self.waiting_for(consensus.as_ref()) });
         }
-        if *self.consensus.role().borrow() == Role::Stopped && problems.is_empty() {
+        let stopped = consensus.is_some_and(|consensus| *consensus.role().borrow() == Role::Stopped);
+        if stopped && problems.is_empty() {
             problems.push(NotReady::Stopping);
         }
         problems
     }
 
     fn is_alive(&self) -> bool {
-        self.ledger.health().reason().is_none() && *self.consensus.role().borrow() != Role::Stopped
+        let stopped = self.part.consensus().is_some_and(|consensus| *consensus.role().borrow() == Role::Stopped);
+        self.ledger.health().reason().is_none() && !stopped
     }
 
     fn status(&self) -> NodeStatus {
-        let pool = self.consensus.pool();
+        let consensus = self.part.consensus();
+        let pool = consensus.as_ref().map(Consensus::pool).unwrap_or_default();
         NodeStatus {
-            name: self.name.clone(),
-            validator: Some(self.address),
+            name: self.name(),
+            validator: self.address,
+            role: if consensus.is_some() { NodeRole::Validator } else { NodeRole::Observer },
+            behind: self.behind(consensus.as_ref()),
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_s: self.started.elapsed().as_secs(),
-            validators_connected: self.connected(),
+            validators_connected: consensus.as_ref().map_or(0, connected),
             pool_records: pool.records as u64,
             pool_bytes: pool.bytes as u64,
             time_to_final: self.measured.time_to_final(),
@@ -113,7 +159,16 @@ impl Health for NodeHealth {
     fn metrics(&self) -> String {
         let tip = self.ledger.tip();
         let usage = self.ledger.usage();
+        let consensus = self.part.consensus();
         let gauges = [
+            ("testamur_observing", "Whether this node follows without voting.", u64::from(consensus.is_none())),
+            ("testamur_behind_heights", "Heights this node knows to lack.", self.behind(consensus.as_ref())),
+            ("testamur_follow_silence_seconds", "Since a followed node last answered.", self.silence_s(&consensus)),
+            (
+                "testamur_follow_left_out_total",
+                "How often a followed node was left out for what it sent.",
+                self.part.progress.times_left_out(),
+            ),
             ("testamur_height", "Height of the newest final block.", tip.height().0),
             ("testamur_log_records", "Records in the log.", tip.header.log_size.0),
             ("testamur_block_time_seconds", "Time of the newest final block.", tip.header.time.0),
@@ -130,7 +185,9 @@ impl Health for NodeHealth {
         for (name, help, value) in gauges {
             text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"));
         }
-        text.push_str(&self.consensus.metrics());
+        if let Some(consensus) = consensus {
+            text.push_str(&consensus.metrics());
+        }
         text
     }
 }

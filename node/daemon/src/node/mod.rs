@@ -1,13 +1,19 @@
-//! A node: store, consensus, and what the API sees of them, wired together.
+//! A node: store, the part it has in its network, and what the API sees of them, wired together.
 //!
-//! A fatal error (damage, a failed write or fsync, a dead engine, a failed guard) is reported once through
-//! [`RunningNode::fatal`]; the process must then end. Nothing here retries it.
+//! The same process votes or follows, and changes between the two while it runs ([`office`]). A fatal error (damage, a
+//! failed write or fsync, a dead engine, a failed guard) is reported once through [`RunningNode::fatal`]; the process
+//! must then end. Nothing here retries it.
 
 mod application;
 mod clock;
+mod follow;
 mod health;
+mod membership;
+pub(crate) mod office;
+mod part;
 mod reader;
 mod submitter;
+mod synced;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,17 +21,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use testamur_api::Node;
-use testamur_consensus::{ConsensusConfig, ConsensusHandle, ConsensusKeys};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::key::SigningKey;
 use testamur_store::{Ledger, NodeIdentity, Options, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 pub(crate) use application::LedgerApplication;
 use application::LogKey;
+use follow::{Follower, HttpSource, Source};
+pub(crate) use membership::tcp;
+use office::{Member, Office, OfficeParts};
+use part::Part;
 
 use crate::exit::CommandError;
-use crate::limits::FREE_BYTES_INTERVAL;
+use crate::limits::{FOLLOW_SILENCE_MAX, FREE_BYTES_INTERVAL};
 
 /// All that a node is started from.
 pub(crate) struct NodeParts {
@@ -33,14 +43,12 @@ pub(crate) struct NodeParts {
     pub(crate) genesis: Arc<Genesis>,
     /// Directory of the store.
     pub(crate) data: PathBuf,
-    /// Name of the validator, for people.
-    pub(crate) name: String,
-    /// Consensus and gossip.
-    pub(crate) consensus: ConsensusConfig,
-    /// Secret keys of consensus.
-    pub(crate) keys: ConsensusKeys,
-    /// Secret key that signs checkpoints as the log.
-    pub(crate) log_key: SigningKey,
+    /// A validator's means; none for an observer.
+    pub(crate) member: Option<Member>,
+    /// Secret key that signs checkpoints as the log; validators alone have one.
+    pub(crate) log_key: Option<SigningKey>,
+    /// Nodes to follow and to pass records on to.
+    pub(crate) follow: Vec<testamur_client::node::Node>,
     /// Free disk below which no more records are taken.
     pub(crate) free_bytes_min: u64,
 }
@@ -55,11 +63,12 @@ pub(crate) struct RunningNode {
     pub(crate) scrubbed: Arc<AtomicU64>,
     /// Yields the reason when the process must end.
     pub(crate) fatal: mpsc::UnboundedReceiver<String>,
-    consensus: ConsensusHandle<LedgerApplication>,
+    office: JoinHandle<()>,
+    stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
 }
 
-/// Opens the store and starts consensus over it.
+/// Opens the store and begins to vote or to follow.
 pub(crate) async fn start(parts: NodeParts) -> Result<RunningNode, CommandError> {
     let started = Instant::now();
     let (report, fatal) = mpsc::unbounded_channel();
@@ -68,7 +77,9 @@ pub(crate) async fn start(parts: NodeParts) -> Result<RunningNode, CommandError>
         // Nobody is left to stop.
         let _ = store_report.send(format!("the store stopped: {reason}"));
     });
-    let options = Options { node: NodeIdentity::Validator(parts.consensus.address), health };
+    let address = parts.member.as_ref().map(|member| member.address);
+    let node = address.map_or(NodeIdentity::Observer, NodeIdentity::Validator);
+    let options = Options { node, health };
     let (data, genesis) = (parts.data.clone(), Arc::clone(&parts.genesis));
     let ledger = tokio::task::spawn_blocking(move || Ledger::open(&data, genesis, options))
         .await
@@ -76,35 +87,46 @@ pub(crate) async fn start(parts: NodeParts) -> Result<RunningNode, CommandError>
         .map_err(|e| store_refused(&e))?;
     let ledger = Arc::new(ledger);
 
-    let testamur_primitives::key::PublicKey::Ed25519(public) = parts.log_key.public_key() else {
-        return Err(CommandError::failed(
-            "node.key",
-            "the log key is not an Ed25519 key",
-            "check the configuration's [keys]",
-        ));
-    };
-    let address = parts.consensus.address;
-    let log_key = Some(LogKey { key: parts.log_key, public });
+    let log_key = parts.log_key.map(log_key).transpose()?;
     let application = Arc::new(LedgerApplication::new(Arc::clone(&ledger), log_key));
-    let consensus = testamur_consensus::start(parts.consensus, parts.keys, application)
-        .await
-        .map_err(|e| CommandError::failed("node.consensus", e, "see the configuration's [consensus]"))?;
-
+    let sources = sources(parts.follow, &ledger);
+    let part = Arc::new(Part::new(sources.clone()));
     let disk_low = Arc::new(AtomicBool::new(false));
     let free_bytes = Arc::new(AtomicU64::new(u64::MAX));
     let measured = Arc::new(submitter::Measured::default());
     let stopping = Arc::new(AtomicBool::new(false));
     let scrubbed = Arc::new(AtomicU64::new(0));
     watch_disk(&ledger, parts.free_bytes_min, &disk_low, &free_bytes, &report)?;
-    watch_commits(&consensus, &measured);
-    watch_fatal(&consensus, report);
+    watch_commits(&part, &measured);
+
+    let (stop, stopped) = watch::channel(false);
+    let follower = Follower::new(
+        sources,
+        Arc::clone(&ledger),
+        Arc::clone(&application),
+        Arc::clone(&part.progress),
+        part.events.clone(),
+        Arc::clone(&stopping),
+    );
+    let office = OfficeParts {
+        ledger: Arc::clone(&ledger),
+        application,
+        part: Arc::clone(&part),
+        follower,
+        member: parts.member,
+        report,
+        stop: stopped,
+    };
+    let office = Office::open(office)
+        .await
+        .map_err(|e| CommandError::failed("node.consensus", e, "see the configuration's [consensus]"))?;
+    let office = tokio::spawn(office.run());
 
     let health = health::NodeHealth {
-        name: parts.name,
         address,
         started,
         ledger: Arc::clone(&ledger),
-        consensus: consensus.clone(),
+        part: Arc::clone(&part),
         measured: Arc::clone(&measured),
         disk_low: Arc::clone(&disk_low),
         free_bytes,
@@ -112,14 +134,13 @@ pub(crate) async fn start(parts: NodeParts) -> Result<RunningNode, CommandError>
         stopping: Arc::clone(&stopping),
         scrubbed: Arc::clone(&scrubbed),
     };
-    let submitter =
-        submitter::NodeSubmitter { ledger: Arc::clone(&ledger), consensus: consensus.clone(), disk_low, measured };
+    let submitter = submitter::NodeSubmitter { ledger: Arc::clone(&ledger), part, disk_low, measured };
     let api = Node {
         reader: Arc::new(reader::LedgerReader(Arc::clone(&ledger))),
         submitter: Arc::new(submitter),
         health: Arc::new(health),
     };
-    Ok(RunningNode { api, ledger, scrubbed, fatal, consensus, stopping })
+    Ok(RunningNode { api, ledger, scrubbed, fatal, office, stop, stopping })
 }
 
 impl RunningNode {
@@ -128,11 +149,74 @@ impl RunningNode {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Stops consensus and gossip; returns when they are gone. The store closes with the last reference to it.
+    /// Stops consensus and gossip, or following; returns when they are gone. The store closes with the last reference
+    /// to it.
     pub(crate) async fn shutdown(self) {
         self.announce_stop();
-        self.consensus.shutdown().await;
+        self.stop.send_replace(true);
+        // It has reported why, if it did not end as it was told.
+        let _ = self.office.await;
     }
+}
+
+fn sources(nodes: Vec<testamur_client::node::Node>, ledger: &Ledger) -> Vec<Arc<dyn Source>> {
+    let source = |node| Arc::new(HttpSource(node, ledger.network())) as Arc<dyn Source>;
+    nodes.into_iter().map(source).collect()
+}
+
+/// Why a ledger could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CatchUpError {
+    /// Nobody answers.
+    #[error("none of the nodes answers: {0}")]
+    Silence(String),
+    /// Whoever answers sends what does not hold.
+    #[error("what the nodes send is not this network's ledger: {0}")]
+    Lies(String),
+    /// This machine's own.
+    #[error("{0}")]
+    Own(String),
+}
+
+/// Follows nodes until this ledger stands where they stand. `told` hears its height and theirs.
+pub(crate) async fn catch_up(
+    ledger: &Arc<Ledger>,
+    nodes: Vec<testamur_client::node::Node>,
+    told: impl Fn(u64, u64),
+) -> Result<(), CatchUpError> {
+    let sources = sources(nodes, ledger);
+    let part = Part::new(sources.clone());
+    let application = Arc::new(LedgerApplication::new(Arc::clone(ledger), None));
+    let progress = Arc::clone(&part.progress);
+    let stopping = Arc::default();
+    let mut follower =
+        Follower::new(sources, Arc::clone(ledger), application, Arc::clone(&progress), part.events, stopping);
+    loop {
+        follower.step().await.map_err(CatchUpError::Own)?;
+        let tip = ledger.tip().height();
+        let behind = progress.behind(tip);
+        told(tip.0, tip.0 + behind);
+        if follower.all_left_out() {
+            return Err(CatchUpError::Lies(progress.faults().join("; ")));
+        }
+        if progress.has_answered() && behind == 0 {
+            return Ok(());
+        }
+        if progress.silence() > FOLLOW_SILENCE_MAX {
+            return Err(CatchUpError::Silence(progress.faults().join("; ")));
+        }
+    }
+}
+
+fn log_key(key: SigningKey) -> Result<LogKey, CommandError> {
+    let testamur_primitives::key::PublicKey::Ed25519(public) = key.public_key() else {
+        return Err(CommandError::failed(
+            "node.key",
+            "the log key is not an Ed25519 key",
+            "check the configuration's [keys]",
+        ));
+    };
+    Ok(LogKey { key, public })
 }
 
 /// What to do about a store that does not open.
@@ -141,7 +225,7 @@ fn store_refused(error: &StoreError) -> CommandError {
         StoreError::Foreign { .. } => "point storage.data at this node's own directory, or at an empty one",
         StoreError::Locked { .. } => "stop the other process, or give this node its own storage.data",
         StoreError::Damaged { .. } => {
-            "keep the directory as evidence, start with an empty one: the node syncs from its peers"
+            "keep the directory as evidence, start with an empty one: the node syncs from its peers or what it follows"
         }
         _ => "check the disk and the permissions of storage.data",
     };
@@ -188,27 +272,21 @@ fn watch_disk(
     Ok(())
 }
 
-fn watch_commits(consensus: &ConsensusHandle<LedgerApplication>, measured: &Arc<submitter::Measured>) {
-    let mut events = consensus.events();
-    let measured = Arc::clone(measured);
+fn watch_commits(part: &Arc<Part>, measured: &Arc<submitter::Measured>) {
+    let mut events = part.events.subscribe();
+    let (part, measured) = (Arc::downgrade(part), Arc::clone(measured));
     tokio::spawn(async move {
         loop {
             match events.recv().await {
-                Ok(block) => measured.committed(&block),
+                Ok(block) => {
+                    measured.committed(&block);
+                    // Gone: the node has ended.
+                    let Some(part) = part.upgrade() else { return };
+                    part.committed(&block);
+                }
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }
-        }
-    });
-}
-
-fn watch_fatal(consensus: &ConsensusHandle<LedgerApplication>, report: mpsc::UnboundedSender<String>) {
-    let mut fatal = consensus.fatal();
-    tokio::spawn(async move {
-        if let Ok(reason) = fatal.wait_for(Option::is_some).await {
-            let reason = reason.as_ref().map_or_else(String::new, ToString::to_string);
-            // Nobody is left to stop.
-            let _ = report.send(format!("consensus stopped: {reason}"));
         }
     });
 }

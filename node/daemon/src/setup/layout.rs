@@ -12,6 +12,9 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use clap::Args;
+use testamur_primitives::hash::Address;
+
 /// Addresses from one base port.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
@@ -64,6 +67,82 @@ impl Ports {
     }
 }
 
+/// Where a node that joins a network listens.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Listeners {
+    /// Where the API listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) api: SocketAddr,
+    /// Where the operator's listener is: keep it on loopback
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9080")]
+    pub(crate) admin: SocketAddr,
+}
+
+/// The config.toml of a node that joins a network: an observer's, unless `member` follows.
+pub(crate) fn joined_config(listeners: &Listeners, data: &str, nodes: &[String], member: &str) -> String {
+    let nodes: Vec<_> = nodes.iter().map(|node| format!("\"{node}\"")).collect();
+    format!(
+        "# Configuration of one Testamur node. Paths are relative to this file.\n\
+         genesis = \"genesis.json\"\n\
+         \n\
+         [storage]\n\
+         data = \"{data}\"\n\
+         free_bytes_min = {}\n\
+         \n\
+         [api]\n\
+         listen = \"{}\"\n\
+         # tls_cert = \"tls/cert.pem\"\n\
+         # tls_key = \"tls/key.pem\"\n\
+         # public_url = \"https://ledger.example\"\n\
+         \n\
+         # /livez, /readyz, /metrics, /backup: keep it on loopback or behind a firewall.\n\
+         [admin]\n\
+         listen = \"{}\"\n\
+         \n\
+         # Nodes of different operators: none of them is believed, each may be away.\n\
+         [follow]\n\
+         nodes = [{}]\n\
+         {member}",
+        crate::limits::FREE_BYTES_MIN,
+        listeners.api,
+        listeners.admin,
+        nodes.join(", "),
+    )
+}
+
+/// What a candidate's config.toml has besides: `keys` and `consensus`.
+pub(crate) fn member_config(address: Address, consensus: SocketAddr, gossip: SocketAddr, insecure_dev: bool) -> String {
+    format!(
+        "\n\
+         [keys]\n\
+         consensus = \"keys/consensus.key\"\n\
+         log = \"keys/log.key\"\n\
+         peer = \"keys/peer.key\"\n\
+         {}\n\
+         \n\
+         [consensus]\n\
+         # The validator's address for ever, whatever keys it has later.\n\
+         address = \"{address}\"\n\
+         listen = \"{consensus}\"\n\
+         gossip_listen = \"{gossip}\"\n\
+         \n\
+         # One for each other validator; read again when this file changes, and on SIGHUP.\n\
+         # [[consensus.peers]]\n\
+         # name = \"validator-1.example\"\n\
+         # consensus = \"192.0.2.1:7080\"\n\
+         # gossip = \"192.0.2.1:7180\"\n",
+        protection(insecure_dev),
+    )
+}
+
+fn protection(insecure_dev: bool) -> &'static str {
+    if insecure_dev {
+        "# These keys are not encrypted: a development network, without value.\ninsecure_dev = true"
+    } else {
+        "# Or --passphrase-fd, or TESTAMUR_PASSPHRASE_FILE.\n# passphrase_file = \"/run/credentials/testamur/passphrase\""
+    }
+}
+
 /// The config.toml of a node.
 pub(crate) fn node_config(ports: &Ports, names: &[String], node: usize, insecure_dev: bool) -> String {
     let mut text = format!(
@@ -90,7 +169,7 @@ pub(crate) fn node_config(ports: &Ports, names: &[String], node: usize, insecure
          # tls_key = \"tls/key.pem\"\n\
          # public_url = \"https://ledger.example\"\n\
          \n\
-         # /livez, /readyz, /metrics: keep it on loopback or behind a firewall.\n\
+         # /livez, /readyz, /metrics, /backup: keep it on loopback or behind a firewall.\n\
          [admin]\n\
          listen = \"{}\"\n\
          \n\
@@ -98,11 +177,7 @@ pub(crate) fn node_config(ports: &Ports, names: &[String], node: usize, insecure
          listen = \"{}\"\n\
          gossip_listen = \"{}\"\n",
         crate::limits::FREE_BYTES_MIN,
-        if insecure_dev {
-            "# These keys are not encrypted: a development network, without value.\ninsecure_dev = true"
-        } else {
-            "# Or --passphrase-fd, or TESTAMUR_PASSPHRASE_FILE.\n# passphrase_file = \"/run/credentials/testamur/passphrase\""
-        },
+        protection(insecure_dev),
         ports.api(node),
         ports.admin(node),
         ports.consensus(node),

@@ -190,7 +190,7 @@ pub(crate) fn write_genesis(genesis: Genesis, path: &Path) -> Result<Genesis, Co
 }
 
 /// Makes a key at `<directory>/<kind>.key`.
-fn write_key(directory: &Path, kind: KeyKind, protection: &Protection) -> Result<Key, CommandError> {
+pub(crate) fn write_key(directory: &Path, kind: KeyKind, protection: &Protection) -> Result<Key, CommandError> {
     files::create_private_directory(directory)?;
     let key = Key::generate(kind)?;
     key.write(&key_path(directory, kind), protection)?;
