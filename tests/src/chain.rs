@@ -4,11 +4,13 @@ use testamur_primitives::checkpoint::{Checkpoint, cosignature_message};
 use testamur_primitives::codec::{self, sha256};
 use testamur_primitives::commitment::Opening;
 use testamur_primitives::did::Did;
-use testamur_primitives::epoch::{EpochLink, TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration, ValidatorSet};
+use testamur_primitives::epoch::{
+    EpochLink, TypedKey, Validator, ValidatorKeyAlgorithm, ValidatorRegistration, ValidatorSet,
+};
 use testamur_primitives::genesis::{
     Genesis, GenesisValidator, Operator, Origin, Parameters, Possession, possession_message,
 };
-use testamur_primitives::hash::{StateRoot, TreeHash};
+use testamur_primitives::hash::{Address, StateRoot, TreeHash};
 use testamur_primitives::header::{Header, HeaderRef};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::merkle::{self, MemoryTree};
@@ -35,6 +37,8 @@ pub fn seed(role: &str, number: u32) -> [u8; 32] {
 
 /// A validator with its secret keys.
 pub struct Member {
+    /// Hash of its first registration.
+    pub address: Address,
     /// What is registered.
     pub registration: ValidatorRegistration,
     consensus: SigningKey,
@@ -45,7 +49,36 @@ pub struct Member {
 impl Member {
     /// The member of a number.
     pub fn new(number: u32) -> Self {
-        let (consensus, log, peer) = (key("consensus", number), key("log", number), key("peer", number));
+        let mut member = Self::with_keys(number, [number; 3]);
+        member.address = member.registration.address();
+        member
+    }
+
+    /// The member of a number after its keys were changed to those of other numbers: consensus, log, peer. Its address stays.
+    pub fn rotated(number: u32, keys: [u32; 3]) -> Self {
+        Self { address: Self::new(number).address, ..Self::with_keys(number, keys) }
+    }
+
+    /// The member that a set names: its numbers are looked for among the first hundred.
+    ///
+    /// # Panics
+    /// When its keys are of none of these.
+    pub fn of(validator: &Validator) -> Self {
+        let number_of = |role, wanted: &[u8; 32]| {
+            let held = |n: &u32| key(role, *n).public_key().as_bytes() == wanted.as_slice();
+            (0..100).find(held).expect("a key of the vectors")
+        };
+        let keys = [
+            number_of("consensus", validator.consensus_key()),
+            number_of("log", validator.log_key()),
+            number_of("peer", validator.peer_key()),
+        ];
+        let name = |n: &u32| validator.name == format!("validator-{n}.example");
+        Self::rotated((0..100).find(name).expect("a name of the vectors"), keys)
+    }
+
+    fn with_keys(number: u32, keys: [u32; 3]) -> Self {
+        let (consensus, log, peer) = (key("consensus", keys[0]), key("log", keys[1]), key("peer", keys[2]));
         let public = |key: &SigningKey| Bytes(key.public_key().as_bytes().to_vec());
         let registration = ValidatorRegistration {
             v: 1,
@@ -58,18 +91,22 @@ impl Member {
             peer_key: public(&peer),
             not_after: UnixTime(OFFICE_END + u64::from(number)),
         };
-        Self { registration, consensus, log, peer }
+        Self { address: Address::ZERO, registration, consensus, log, peer }
     }
 
-    fn to_genesis(&self) -> GenesisValidator {
-        let address = self.registration.address();
-        let sign = |kind, key: &SigningKey| Bytes(key.sign(&possession_message(kind, address)));
-        let possession = Possession {
+    /// What genesis or a change of the set says of it.
+    pub fn to_genesis(&self) -> GenesisValidator {
+        GenesisValidator { registration: self.registration.clone(), possession: self.possession() }
+    }
+
+    /// The proof that its keys are its own, over its address.
+    pub fn possession(&self) -> Possession {
+        let sign = |kind, key: &SigningKey| Bytes(key.sign(&possession_message(kind, self.address)));
+        Possession {
             consensus: sign("consensus", &self.consensus),
             log: sign("log", &self.log),
             peer: sign("peer", &self.peer),
-        };
-        GenesisValidator { registration: self.registration.clone(), possession }
+        }
     }
 
     /// A cosignature line over a body at a time.
@@ -93,13 +130,14 @@ fn sized(signature: &[u8]) -> [u8; 64] {
 /// Members in set order, by their numbers.
 pub fn members(numbers: &[u32]) -> Vec<Member> {
     let mut members: Vec<_> = numbers.iter().map(|n| Member::new(*n)).collect();
-    members.sort_by_key(|m| m.registration.address());
+    members.sort_by_key(|m| m.address);
     members
 }
 
 /// The set of members.
 pub fn set_of(members: &[Member]) -> ValidatorSet {
-    ValidatorSet::new(members.iter().map(|m| m.registration.to_validator()).collect()).expect("members are valid")
+    ValidatorSet::new(members.iter().map(|m| m.registration.to_validator_at(m.address)).collect())
+        .expect("members are valid")
 }
 
 /// An author's record: notarises, batches, proposes.
@@ -224,7 +262,7 @@ impl Chain {
             next_validators_hash: validators_hash,
             parameters_hash: self.genesis.parameters.hash(),
             epoch_header,
-            proposer: self.members()[height.0 as usize % self.members().len()].registration.address(),
+            proposer: self.members()[height.0 as usize % self.members().len()].address,
         };
         change(&mut header);
         self.headers.push(header);
@@ -233,8 +271,15 @@ impl Chain {
 
     /// Appends an empty block that names the next set, and starts the next epoch.
     pub fn change_set(&mut self, time: u64, next: Vec<Member>) {
-        let set = set_of(&next);
-        let header = self.append_with::<&[u8]>(time, &[], |header| header.next_validators_hash = set.hash()).clone();
+        let hash = set_of(&next).hash();
+        self.append_with::<&[u8]>(time, &[], |header| header.next_validators_hash = hash);
+        self.begin_epoch(next);
+    }
+
+    /// Starts the next epoch after the last header, which names its set.
+    pub fn begin_epoch(&mut self, next: Vec<Member>) {
+        let (set, header) = (set_of(&next), self.tip().clone());
+        assert_eq!(header.next_validators_hash, set.hash(), "the last header names the next set");
         let note = self.certificate(&header);
         self.links.push(EpochLink { header: header.text(), note, validators: set });
         self.epochs.push(next);

@@ -21,10 +21,10 @@ use testamur_primitives::state::{StateKey, StateReader};
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::tree::{self, EMPTY_ROOT, TreeState, TreeStore};
 use testamur_registry::{
-    ApplyError, BlockContext, Execution, Rejection, ReplayWindow, WriteSet, check_stateless, genesis_writes,
+    ApplyError, BlockContext, Execution, Rejection, ReplayWindow, WriteSet, check_stateless, genesis_writes, network,
 };
 
-use crate::chain::{Chain, START, key, members, seed, set_of};
+use crate::chain::{Chain, Member, START, key, members, seed, set_of};
 
 /// A legal entity with its two keys: one for registry records, one for credentials and everyday records.
 #[derive(Debug)]
@@ -243,7 +243,15 @@ impl World {
 
     fn block_at(&mut self, time: UnixTime, records: &[Record]) -> Result<(), Rejection> {
         let parent = self.chain.tip().height;
-        let context = BlockContext { genesis: self.network(), protocol: 1, height: parent.next(), time };
+        let height = parent.next();
+        // What the header names besides, by the state after the parent (FORMATS §5).
+        let read = "the state in memory is sound";
+        let protocol = network::protocol_at(&self.state, height).expect(read);
+        let parameters = network::parameters_at(&self.state, height).expect(read);
+        let scheduled = network::scheduled_epoch(&self.state, height).expect(read);
+        let next = scheduled.filter(|epoch| epoch.from == Some(height.next()));
+        let next = next.map(|epoch| network::validator_set(&self.state, &epoch).expect(read));
+        let context = BlockContext { genesis: self.network(), protocol, height, time };
         let writes = {
             let state = TreeState::new(&self.tree, parent, self.root);
             let mut execution = Execution::new(&state, &Nothing, context).expect("protocol 1 is known");
@@ -259,7 +267,17 @@ impl World {
         self.write(parent.next(), &writes);
         let root = self.root;
         let leaves: Vec<_> = records.iter().map(Record::as_bytes).collect();
-        self.chain.append_with(time.0, &leaves, |header| header.state_root = root);
+        self.chain.append_with(time.0, &leaves, |header| {
+            header.state_root = root;
+            header.protocol = protocol;
+            header.parameters_hash = parameters.hash();
+            if let Some(next) = &next {
+                header.next_validators_hash = next.hash();
+            }
+        });
+        if let Some(next) = next {
+            self.chain.begin_epoch(next.validators().iter().map(Member::of).collect());
+        }
         Ok(())
     }
 

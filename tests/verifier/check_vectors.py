@@ -120,6 +120,27 @@ def story():
         payload = verify.exact(verify.decode(step["record"].split(".")[1]), "payload")
         check("registries", step["what"], payload["iat"] <= step["time"] < payload["exp"], True)
 
+def members():
+    """Records by which a network changes its members, what they leave, and the sets on the way."""
+    file = load(HERE, "members.json")
+    for step in file["steps"]:
+        raw = step["record"].encode()
+        check("members", step["what"], verify.h(raw[:raw.rindex(b".")]).hex(), step["id"])
+        payload = verify.exact(verify.decode(step["record"].split(".")[1]), "payload")
+        check("members", step["what"], payload["net"], file["network"])
+    for under in file["epochs"]:
+        header = verify.exact(under["header"].encode(), "header")
+        found = (header["epoch"], verify.hashed("validators", verify.fit(under["validators"], "set")).hex())
+        check("members", "epoch", found, (under["epoch"], header["validators_hash"]))
+    parameters = json.loads(file["state"]["parameters/network/head"])
+    last = verify.exact(load(HERE, "trust-members-pinned.json")["checkpoint"]["header"].encode(), "header")
+    check("members", "parameters", verify.hashed("parameters", parameters["parameters"]).hex(), last["parameters_hash"])
+    check("members", "parameters", parameters["from"] <= last["height"], True)
+    for case in file["bad"]:
+        record = base64.b64decode(case["bytes"]).decode()
+        read = passes(lambda text: verify.exact(verify.decode(text.split(".")[1]), "payload"), record)
+        check("members", case["what"], read, False)
+
 def status_tokens():
     file = load(HERE, "status-tokens.json")
     bits = bytearray(file["status"]["size"] // 8)
@@ -202,7 +223,7 @@ def cctv(path):
 
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else ""
-    steps = [receipts, sample, mutants, containers, records, evidence, story, status_tokens, formats, ed25519_edges]
+    steps = [receipts, sample, mutants, containers, records, evidence, story, members, status_tokens, formats, ed25519_edges]
     for step in steps:
         started = time.time()
         step()

@@ -5,11 +5,13 @@ WORDS = {
     "reason": "cessation-of-operation key-compromise privilege-withdrawn superseded", "scheme": "eter deqar vat",
     "end": "obtained-by-fraud key-compromise cessation-of-operation privilege-withdrawn superseded",
     "relationship": "authentication assertionMethod keyAgreement capabilityInvocation capabilityDelegation",
+    "algorithm": "sha2-256 sha2-384 sha2-512 sha3-256 sha3-384 sha3-512 Ed25519 P-256 P-384 secp256k1",
 }
 CHOICES = {
     "act": "notarise notarise-batch propose approve open-dossier update-dossier insert-did update-did reserve-attribute fill-attribute "
-           "end-accreditation publish-schema publish-status",
-    "change": "grant-writer revoke-writer admit-did accredit-root end-root",
+           "end-accreditation publish-schema publish-status synced",
+    "change": "grant-writer revoke-writer admit-did accredit-root end-root change-validators withdraw-set-change change-operators set-parameters "
+              "set-protocol retire-algorithm set-page-hosts",
     "dossier-change": "add-version append-digests add-owner revoke-owner",
     "did-change": "set-services add-controller revoke-controller add-method add-relationship revoke-method expire-method roll-method "
                   "declare-compromised deactivate",
@@ -32,6 +34,17 @@ SHAPES = {
     "propose": "type:text change:change governance_version:n expires:n", "approve": "type:text proposal:hex governance_version:n",
     "grant-writer": "type:text did:did", "revoke-writer": "type:text did:did reason:reason", "admit-did": "type:text did:did jkt:text",
     "accredit-root": "type:text did:did jkt:text attribute:hex entity:entity", "end-root": "type:text attribute:hex effective:n reason:end",
+    "synced": "type:text validator:hex height:n header:hex",
+    # Members and what the network runs on
+    "change-validators": "type:text add:new-validator[] remove:hex[] rotate:rotation[] from:n", "withdraw-set-change": "type:text",
+    "new-validator": "registration:registered possession:possession", "possession": "consensus:data log:data peer:data",
+    "rotation": "validator:hex registration:registered possession:possession",
+    "registered": "v:u8 name:text operator:text country:text did:did keys:key[] log_key:data peer_key:data not_after:n",
+    "change-operators": "type:text add:operator[] remove:did[] rotate:succession[] approvals_required?:u32",
+    "operator": "did:did name:text country:text", "succession": "did:did successor:did",
+    "set-parameters": "type:text parameters:parameters from:n", "set-protocol": "type:text protocol:u32 from:n",
+    "parameters": "heartbeat_s:u32 block_bytes_max:u32 clock_tolerance_s:u32 propose_timeout_ms:u32 vote_timeout_ms:u32 round_timeout_ms:u32",
+    "retire-algorithm": "type:text algorithm:algorithm from:n", "set-page-hosts": "type:text hosts:text[]",
     # Dossiers
     "open-dossier": "type:text alg:alg entries:data[]", "update-dossier": "type:text dossier:hex prev:hex change:dossier-change",
     "add-version": "type:text alg:alg entries:data[]", "append-digests": "type:text alg:alg entries:data[]",

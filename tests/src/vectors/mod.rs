@@ -10,6 +10,7 @@ mod credentials;
 pub mod diplomas;
 mod ed25519;
 mod formats;
+mod members;
 mod receipts;
 mod records;
 mod registries;
@@ -32,6 +33,7 @@ pub fn all() -> Files {
     records::write(&mut files);
     receipts::write(&mut files);
     ed25519::write(&mut files);
+    members::write(&mut files);
     registries::write(&mut files);
     credentials::write(&mut files);
     diplomas::write(&mut files);

@@ -94,7 +94,11 @@ fn cases() -> (Files, Vec<ReceiptCase>) {
     for (name, bytes) in super::terms::trust_files() {
         cases.files.insert(format!("{name}.json"), bytes);
     }
-    for super::terms::Case { name, bytes, trust, exit, code } in super::terms::receipts() {
+    for (name, bytes) in super::members::trust_files() {
+        cases.files.insert(format!("{name}.json"), bytes);
+    }
+    let members = super::members::receipts();
+    for super::terms::Case { name, bytes, trust, exit, code } in super::terms::receipts().into_iter().chain(members) {
         cases.add(&name, bytes, None, trust, SOON, (exit, code));
     }
     for (name, bytes, code) in super::registries::receipts() {

@@ -99,6 +99,31 @@ test("records of the registries' story are read as they were made", (t) => {
   t.diagnostic(`${story.length} records`);
 });
 
+test("records that change a network's members are read as they were made, and sets have their hashes", async (t) => {
+  const { network, time, steps, epochs, state, bad } = loadJson("members.json");
+  for (const { record, id, what } of steps) assert.equal(Record.parse(record).id, id, what);
+  const types = new Set(steps.map(({ record }) => {
+    const { act } = JSON.parse(Buffer.from(record.split(".")[1], "base64url"));
+    return act.type === "propose" ? act.change.type : act.type;
+  }));
+  const acts =
+    "change-validators withdraw-set-change change-operators set-parameters set-protocol retire-algorithm set-page-hosts synced";
+  for (const act of acts.split(" ")) assert.ok(types.has(act), act);
+  for (const { epoch, validators, header } of epochs) {
+    const read = decodeHeader(header);
+    assert.deepEqual([read.epoch, ValidatorSet.read(validators).hash], [epoch, read.validatorsHash]);
+  }
+  assert.deepEqual(epochs.map(({ validators }) => validators.length), [4, 5, 5, 4]);
+  // The second of them has an address that is not the hash of its registration: a rotation keeps the first one's.
+  const rotated = JSON.parse(state["epoch/network/head"]).validators;
+  assert.deepEqual(rotated, epochs[3].validators.map(({ address }) => address));
+  for (const { what, bytes, code } of bad) {
+    assert.equal(await judgeRecord(new Uint8Array(Buffer.from(bytes, "base64")), network, time), code, what);
+  }
+  assert.ok(steps.length > 20 && bad.length > 20);
+  t.diagnostic(`${steps.length} records, ${bad.length} malformed ones`);
+});
+
 test("headers have their hashes and value ids", () => {
   const headers = loadJson("headers.json");
   for (const { text, hash, value_id } of headers) {
@@ -161,7 +186,7 @@ test("a genesis that breaks a rule is refused", () => {
 });
 
 test("trust files are read, and refused when they do not hold", () => {
-  const names = ["trust.json", "trust-other.json", "trust-pinned.json", "trust-pinned-epoch-0.json", "trust-registries.json"];
+  const names = ["trust.json", "trust-other.json", "trust-pinned.json", "trust-pinned-epoch-0.json", "trust-registries.json", "trust-members.json", "trust-members-pinned.json"];
   for (const name of names) {
     const trust = TrustFile.decode(load(name));
     assert.equal(trust.pinned !== undefined, name.includes("pinned"), name);

@@ -5,7 +5,7 @@ import * as codec from "../base/codec.js";
 import { CodecError } from "../base/errors.js";
 import type { Json, JsonObject } from "../base/json.js";
 import { readJwk } from "../base/keys.js";
-import { readDigestAlgorithm, type DigestAlgorithm, type Form } from "./commitment.js";
+import { DIGEST_ALGORITHMS, readDigestAlgorithm, type DigestAlgorithm, type Form } from "./commitment.js";
 import { readDid, readDidUrl } from "./did.js";
 import { isReference } from "./names.js";
 
@@ -86,7 +86,7 @@ function typeOf(value: Json): string {
   return value.type;
 }
 
-const { hash, integer, list, someOf, text, data } = codec;
+const { hash, integer, list, someOf, text, data, u8, u32 } = codec;
 const reference = codec.textWhere("a reference: 1 to 64 of A-Z a-z 0-9 . _ -", isReference);
 const issuerType = codec.word("root-tao", "tao", "ti");
 const endReason = codec.word(
@@ -139,12 +139,53 @@ const dossierChange = choice({
   "add-owner": { owner: shape({ did: readDid, not_before: integer, "not_after?": integer }) },
   "revoke-owner": { did: readDid },
 });
+const key = shape({ alg: codec.word("ed25519"), key: data });
+const registration = shape({
+  v: u8,
+  name: text,
+  operator: text,
+  country: text,
+  did: readDid,
+  keys: list(key),
+  log_key: data,
+  peer_key: data,
+  not_after: integer,
+});
+const possession = shape({ consensus: data, log: data, peer: data });
+const parameters = shape({
+  heartbeat_s: u32,
+  block_bytes_max: u32,
+  clock_tolerance_s: u32,
+  propose_timeout_ms: u32,
+  vote_timeout_ms: u32,
+  round_timeout_ms: u32,
+});
 const change = choice({
   "grant-writer": { did: readDid },
   "admit-did": { did: readDid, jkt: text },
   "accredit-root": { did: readDid, jkt: text, attribute: hash, entity },
   "end-root": { attribute: hash, effective: integer, reason: endReason },
   "revoke-writer": { did: readDid, reason: revocationReason },
+  "change-validators": {
+    add: list(shape({ registration, possession })),
+    remove: list(hash),
+    rotate: list(shape({ validator: hash, registration, possession })),
+    from: integer,
+  },
+  "withdraw-set-change": {},
+  "change-operators": {
+    add: list(shape({ did: readDid, name: text, country: text })),
+    remove: list(readDid),
+    rotate: list(shape({ did: readDid, successor: readDid })),
+    "approvals_required?": u32,
+  },
+  "set-parameters": { parameters, from: integer },
+  "set-protocol": { protocol: u32, from: integer },
+  "retire-algorithm": {
+    algorithm: codec.word<string>(...DIGEST_ALGORITHMS, "Ed25519", "P-256", "P-384", "secp256k1"),
+    from: integer,
+  },
+  "set-page-hosts": { hosts: list(text) },
 });
 const status = shape({
   list: reference,
@@ -181,6 +222,7 @@ const REGISTRY = {
   "publish-status": { status, "prev?": hash },
   propose: { change, governance_version: integer, expires: integer },
   approve: { proposal: hash, governance_version: integer },
+  synced: { validator: hash, height: integer, header: hash },
 } as const;
 
 /** Type of an act of the registries. */
