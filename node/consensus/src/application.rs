@@ -67,6 +67,8 @@ pub struct TipView {
     pub time: UnixTime,
     /// The set that decides the *next* height.
     pub validators: Arc<ValidatorSet>,
+    /// The set that is scheduled to follow it, and the first height that it decides: above the next one.
+    pub scheduled: Option<(Height, Arc<ValidatorSet>)>,
     /// The parameters in force at the next height.
     pub parameters: Parameters,
 }

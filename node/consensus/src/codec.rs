@@ -2,7 +2,7 @@
 //! checked before anything is read. No form has room for a vote extension; bytes after a message are refused.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
 use arc_malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
@@ -27,6 +27,7 @@ use crate::limits::{
     LIVENESS_BYTES_MAX, PART_BYTES, PART_MESSAGE_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX,
     VOTE_MESSAGE_BYTES_MAX,
 };
+use crate::sets::Sets;
 use crate::wake::Wake;
 
 /// Why bytes are not a message.
@@ -38,18 +39,23 @@ pub enum CodecError {
     /// Not in form.
     #[error("malformed message: {0}")]
     Malformed(#[from] io::Error),
+    /// A proof of validator by a key of no set that this node knows: no fault of the peer, one of the two may be behind.
+    #[error("a proof by a key of no known set")]
+    UnknownKey,
 }
 
-/// The codec of network, log and sync. It notes the heights that it decodes, to wake an idle node.
+/// The codec of network, log and sync. It notes the heights that it decodes, to wake an idle node, and leaves proofs of
+/// validator unread whose key is in no set that this node knows.
 #[derive(Debug, Clone)]
 pub struct WireCodec {
     wake: Arc<Wake>,
+    sets: Arc<RwLock<Sets>>,
 }
 
 impl WireCodec {
-    /// A codec that reports to `wake`.
-    pub fn new(wake: Arc<Wake>) -> Self {
-        Self { wake }
+    /// A codec that reports to `wake` and looks up keys in `sets`.
+    pub fn new(wake: Arc<Wake>, sets: Arc<RwLock<Sets>>) -> Self {
+        Self { wake, sets }
     }
 }
 
@@ -425,6 +431,12 @@ impl Codec<ValidatorProof<Network>> for WireCodec {
 
     fn decode(&self, bytes: Bytes) -> Result<ValidatorProof<Network>, CodecError> {
         let wire: WireProof = read(&bytes, VOTE_MESSAGE_BYTES_MAX)?;
+        // Unread rather than invalid: the engine disconnects whose proof is invalid, and a node that is behind would lose
+        // the very peers that it must catch up from, once they have changed their keys (INV-ROTATE-2). A proof is a label;
+        // nothing is decided by it.
+        if self.sets.read().expect("no panic while held").by_key(&wire.public_key).is_none() {
+            return Err(CodecError::UnknownKey);
+        }
         Ok(ValidatorProof::new(wire.public_key.to_vec(), wire.peer_id, EngineSignature(wire.signature)))
     }
 
@@ -570,9 +582,21 @@ mod tests {
     use testamur_primitives::units::{LogSize, UnixTime};
 
     use super::*;
+    use crate::context::{EngineKey, Members};
 
+    /// With a set of one member, whose key is 32 times 1.
     fn codec() -> WireCodec {
-        WireCodec::new(Arc::new(Wake::default()))
+        let members = Members::from_keys(vec![(Address::ZERO, EngineKey([1; 32]))]);
+        let sets = Sets::from_members(Height(1), members, None);
+        WireCodec::new(Arc::new(Wake::default()), Arc::new(RwLock::new(sets)))
+    }
+
+    #[test]
+    fn a_proof_by_a_key_of_no_known_set_is_left_unread() {
+        let proof = |key| ValidatorProof::<Network>::new(vec![key; 32], vec![2; 38], SIGNATURE);
+        let read = |key| -> Result<ValidatorProof<Network>, _> { codec().decode(codec().encode(&proof(key)).unwrap()) };
+        assert_eq!(read(1).unwrap(), proof(1));
+        assert!(matches!(read(3), Err(CodecError::UnknownKey)), "INV-ROTATE-2");
     }
 
     fn engine_value(number: u8) -> EngineValue {
@@ -718,7 +742,7 @@ mod tests {
     fn a_message_of_a_later_height_wakes_an_idle_node() {
         let wake = Arc::new(Wake::default());
         wake.reached(Height(3));
-        let codec = WireCodec::new(Arc::clone(&wake));
+        let codec = WireCodec { wake: Arc::clone(&wake), ..codec() };
         let bytes = codec.encode(&SignedConsensusMsg::Vote(vote(VoteType::Prevote, NilOrVal::Nil))).unwrap();
         Codec::<SignedConsensusMsg<Network>>::decode(&codec, bytes.clone()).unwrap();
         assert!(!wake.others_began());

@@ -1,8 +1,17 @@
 //! Starts and stops the engine.
+//!
+//! It runs in one of two ways. As a *signer* it votes at every height whose set names this validator, and follows at all
+//! others: so a scheduled validator enters office, one that leaves goes, and a key is rotated, in the same engine, without
+//! a restart. As a *follower* it has an address that is in no set, and never asks for a signature; it is run so while the
+//! guard is not settled, while it catches up, and while the set names a key that is not held.
+//!
+//! The proof of validator that it sends to each peer once is made by the key that is named at its start, and stays when the
+//! key is rotated. It is a label, by which peers would choose whom to connect to if there were not room for all.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_malachitebft_app_channel::app::config::NodeConfig;
@@ -15,21 +24,23 @@ use arc_malachitebft_app_channel::{
 };
 use arc_malachitebft_config as config;
 use arc_malachitebft_signing::Signer as _;
+use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::Address;
-use testamur_primitives::key::SigningKey;
+use tokio::task::JoinHandle;
 
 use crate::codec::WireCodec;
-use crate::context::{EngineAddress, Members, Network};
+use crate::context::{EngineAddress, Network};
 use crate::error::ConsensusError;
 use crate::guard::{Guard, GuardError};
 use crate::limits::{
-    CONNECTIONS_PER_IP_MAX, ENGINE_STOP_MAX, SYNC_BATCH, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
+    CONNECTIONS_PER_IP_MAX, ENGINE_STOP_MAX, PEERS_MAX, SYNC_BATCH, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
     SYNC_STATUS_INTERVAL,
 };
+use crate::peers::{Peers, engine_addresses, keep_engine};
+use crate::sets::{Keyring, Sets};
 use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier};
 use crate::wake::Wake;
 
@@ -42,22 +53,25 @@ pub(crate) struct EngineSettings {
     pub(crate) origin: Origin,
     pub(crate) moniker: String,
     pub(crate) address: Address,
-    pub(crate) key: Arc<SigningKey>,
+    pub(crate) keys: Arc<Keyring>,
     pub(crate) keypair: Keypair,
     pub(crate) listen: Multiaddr,
-    pub(crate) peers: Vec<(PeerId, Multiaddr)>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) log_directory: PathBuf,
     pub(crate) guard: Arc<Guard>,
     pub(crate) wake: Arc<Wake>,
-    pub(crate) members: Arc<RwLock<Members>>,
+    pub(crate) sets: Arc<RwLock<Sets>>,
     pub(crate) on_guard_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
 }
 
 /// A running engine.
 pub(crate) struct Engine {
     pub(crate) channels: Channels<Network>,
+    /// Whether it signs where a set names this validator.
+    pub(crate) signs: bool,
     handle: EngineHandle,
     events: RxEvent<Network>,
+    keeper: JoinHandle<()>,
 }
 
 #[derive(Clone)]
@@ -86,9 +100,8 @@ impl NodeConfig for Config {
 }
 
 impl EngineSettings {
-    fn config(&self, attempt: u32) -> Config {
-        let peers = self.peers.iter().map(|(peer, address)| address.clone().with(Protocol::P2p(*peer))).collect();
-        let connections = 2 * self.peers.len() + 16;
+    fn config(&self, peers: Vec<Multiaddr>) -> Config {
+        let connections = 2 * PEERS_MAX + 16;
         let discovery = config::DiscoveryConfig {
             enabled: false,
             num_outbound_peers: connections,
@@ -114,29 +127,29 @@ impl EngineSettings {
             batch_size: SYNC_BATCH,
             ..config::ValueSyncConfig::default()
         };
-        // A label of its own for each start in one process, or its metrics would appear twice.
-        let moniker = if attempt == 0 { self.moniker.clone() } else { format!("{}-{attempt}", self.moniker) };
-        Config { moniker, consensus, value_sync }
+        Config { moniker: metrics_label(&self.moniker), consensus, value_sync }
     }
 
-    /// Starts the engine, as a voter or as one that only follows; `attempt` counts the starts of this process.
-    pub(crate) async fn start(&self, voting: bool, attempt: u32) -> Result<Engine, ConsensusError> {
+    /// Starts the engine, as a signer (if a key is held that a set names) or as a follower.
+    pub(crate) async fn start(&self, signs: bool) -> Result<Engine, ConsensusError> {
         let failed = |error: &dyn std::fmt::Display| ConsensusError::EngineStart(error.to_string());
         wait_until_free(&self.listen).await?;
         wait_until_unlocked(&self.log_directory.join(LOG_FILE)).await?;
-        let codec = WireCodec::new(Arc::clone(&self.wake));
+        let codec = WireCodec::new(Arc::clone(&self.wake), Arc::clone(&self.sets));
         let seen = Arc::new(SeenProposals::default());
-        let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.members), Arc::clone(&seen)));
-        let (identity, context) = if voting {
+        let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.sets), Arc::clone(&seen)));
+        let shown = self.keys.to_show().filter(|_| signs);
+        let signs = shown.is_some();
+        let (identity, context) = if let Some(key) = shown {
             let signer = GuardedSigner::new(
                 self.origin.clone(),
                 self.address,
-                Arc::clone(&self.key),
+                Arc::clone(&self.keys),
                 Arc::clone(&self.guard),
                 seen,
                 Arc::clone(&self.on_guard_failure),
             );
-            let public_key = self.key.public_key().as_bytes().to_vec();
+            let public_key = key.public_key().as_bytes().to_vec();
             let peer = self.keypair.public().to_peer_id().to_bytes();
             let proof = signer.sign_validator_proof(public_key, peer).await.map_err(|e| failed(&e))?;
             let proof = codec.encode(&proof).map_err(|e| failed(&e))?;
@@ -149,9 +162,11 @@ impl EngineSettings {
             let context = ConsensusContext::new_full_node(EngineAddress(Address::ZERO), verifier);
             (NetworkIdentity::new(self.moniker.clone(), self.keypair.clone(), None), context)
         };
+        let table = self.peers.watch();
+        let addresses = engine_addresses(&table.borrow());
         let (channels, handle) = start_engine(
             Network,
-            self.config(attempt),
+            self.config(addresses.clone()),
             WalContext::new(self.log_directory.join(LOG_FILE), codec.clone()),
             NetworkContext::new(identity, codec.clone()),
             context,
@@ -161,7 +176,8 @@ impl EngineSettings {
         .await
         .map_err(|e| failed(&format!("{e:#}")))?;
         let events = channels.events.subscribe();
-        Ok(Engine { channels, handle, events })
+        let keeper = tokio::spawn(keep_engine(channels.net_requests.clone(), addresses, table));
+        Ok(Engine { channels, signs, handle, events, keeper })
     }
 
     /// Puts the engine's log out of its way; the guard alone then keeps the key from signing twice.
@@ -188,6 +204,7 @@ impl Engine {
 
     /// Stops the engine and waits until it is gone.
     pub(crate) async fn stop(self) {
+        self.keeper.abort();
         let node = self.handle.actor.clone();
         node.get_cell().stop_children(Some("stopping".into()));
         drop(self.channels);
@@ -196,6 +213,16 @@ impl Engine {
             node.kill();
         }
     }
+}
+
+/// A label of its own for each start in one process, or its metrics would appear twice: engines are started again, and so is
+/// all of consensus when a validator leaves and enters office.
+fn metrics_label(moniker: &str) -> String {
+    static STARTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+    let mut starts = STARTS.lock().expect("no panic while held");
+    let count = starts.entry(moniker.to_owned()).or_insert(0);
+    *count += 1;
+    if *count == 1 { moniker.to_owned() } else { format!("{moniker}-{}", *count - 1) }
 }
 
 /// The socket address of `/ip4|ip6/…/tcp/…`.

@@ -1,4 +1,5 @@
-//! Record gossip: a libp2p network of its own beside the engine's, among the validators' peer keys and nobody else.
+//! Record gossip: a libp2p network of its own beside the engine's, among the validators' peer keys and nobody else; who
+//! that is follows the validator sets while it runs (`peers.rs`).
 //!
 //! A node passes on what was submitted to *it*, to every peer, in bundles; it never passes on what a peer sent. A peer
 //! confirms a bundle after it has checked the records, with the height it stands at. At most
@@ -31,15 +32,16 @@ use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::AttachmentHash;
 use testamur_primitives::limits::ATTACHMENT_BYTES_MAX;
 use testamur_primitives::units::Height;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::error::ConsensusError;
 use crate::limits::{
     ATTACHMENTS_ASK_INTERVAL, ATTACHMENTS_ASKED_MAX, BUNDLE_BYTES_MAX, BUNDLE_WAIT, BUNDLES_CHECKED_MAX,
-    BUNDLES_IN_FLIGHT_MAX, GOSSIP_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX, REDIAL_FIRST, REDIAL_MAX,
+    BUNDLES_IN_FLIGHT_MAX, GOSSIP_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX, PEERS_MAX, REDIAL_FIRST, REDIAL_MAX,
 };
 use crate::metrics::Counters;
+use crate::peers::Table;
 
 /// What gossip needs of its node.
 pub(crate) trait GossipNode: Send + Sync + 'static {
@@ -118,7 +120,7 @@ pub(crate) struct GossipConfig {
     pub(crate) origin: Origin,
     pub(crate) keypair: Keypair,
     pub(crate) listen: Multiaddr,
-    pub(crate) peers: Vec<(PeerId, Multiaddr)>,
+    pub(crate) peers: watch::Receiver<Table>,
 }
 
 /// Starts gossip; the task ends only when it fails.
@@ -135,21 +137,21 @@ pub(crate) fn start(
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
         .map_err(|e| failed(&e))?
-        .with_behaviour(|_| Behaviour::new(protocol, config.peers.iter().map(|(peer, _)| *peer)))
+        .with_behaviour(|_| Behaviour::new(protocol))
         .map_err(|e| failed(&e))?
         .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(u64::from(u32::MAX))))
         .build();
     swarm.listen_on(config.listen).map_err(|e| failed(&e))?;
     let (sender, records) = mpsc::channel(FORWARD_QUEUE);
-    let peers = config.peers.into_iter().map(|(id, address)| (id, Peer::new(address))).collect();
     let (done, checked) = mpsc::channel(64);
     let (lacked, lacking) = mpsc::channel(4);
-    let gossip = Gossip {
+    let mut gossip = Gossip {
         swarm,
         node,
         tips,
         counters,
-        peers,
+        table: config.peers,
+        peers: HashMap::new(),
         records,
         bundle: BytesMut::new(),
         bundle_count: 0,
@@ -162,6 +164,7 @@ pub(crate) fn start(
         asked: HashMap::new(),
         turn: 0,
     };
+    gossip.follow_table();
     Ok((GossipSender(sender), tokio::spawn(gossip.run())))
 }
 
@@ -174,22 +177,17 @@ struct Behaviour {
 }
 
 impl Behaviour {
-    fn new(protocol: StreamProtocol, peers: impl Iterator<Item = PeerId>) -> Self {
-        let mut allowed = allow_block_list::Behaviour::<AllowedPeers>::default();
-        let mut count = 0;
-        for peer in peers {
-            allowed.allow_peer(peer);
-            count += 1;
-        }
+    /// For nobody yet.
+    fn new(protocol: StreamProtocol) -> Self {
         // Both sides may dial at once; strangers are refused after the handshake and never hold more than this.
         let limits = ConnectionLimits::default()
             .with_max_established_per_peer(Some(2))
-            .with_max_pending_incoming(Some(2 * count + 16));
+            .with_max_pending_incoming(Some(2 * PEERS_MAX as u32 + 16));
         let config = request_response::Config::default()
             .with_request_timeout(Duration::from_secs(30))
             .with_max_concurrent_streams(2 * BUNDLES_IN_FLIGHT_MAX);
         Self {
-            allowed,
+            allowed: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(limits),
             ping: ping::Behaviour::default(),
             records: request_response::Behaviour::with_codec(BundleCodec, [(protocol, ProtocolSupport::Full)], config),
@@ -246,7 +244,8 @@ impl request_response::Codec for BundleCodec {
 }
 
 struct Peer {
-    address: Multiaddr,
+    /// Where it is dialled; without, it is waited for.
+    address: Option<Multiaddr>,
     connections: usize,
     redial_at: Instant,
     redial_wait: Duration,
@@ -256,9 +255,9 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(address: Multiaddr) -> Self {
+    fn new() -> Self {
         Self {
-            address,
+            address: None,
             connections: 0,
             redial_at: Instant::now(),
             redial_wait: REDIAL_FIRST,
@@ -274,6 +273,7 @@ struct Gossip {
     node: Arc<dyn GossipNode>,
     tips: Arc<PeerTips>,
     counters: Arc<Counters>,
+    table: watch::Receiver<Table>,
     peers: HashMap<PeerId, Peer>,
     records: mpsc::Receiver<Forwarded>,
     bundle: BytesMut,
@@ -330,6 +330,8 @@ impl Gossip {
                 Some(lacking) = self.lacking.recv() => self.ask(&lacking),
                 _ = ask.tick() => self.look_for_lacking(),
                 _ = redial.tick() => self.redial(),
+                // Its sender lives as long as the node.
+                Ok(()) = self.table.changed() => self.follow_table(),
             }
         }
     }
@@ -442,15 +444,35 @@ impl Gossip {
         });
     }
 
+    /// Lets in who is in the table, and closes the connections of who is no longer.
+    fn follow_table(&mut self) {
+        let table = Arc::clone(&self.table.borrow_and_update());
+        let gone: Vec<_> = self.peers.keys().filter(|id| !table.iter().any(|peer| peer.id == **id)).copied().collect();
+        for id in gone {
+            self.peers.remove(&id);
+            self.swarm.behaviour_mut().allowed.disallow_peer(id);
+            self.tips.set(id, None);
+        }
+        for peer in table.iter() {
+            self.swarm.behaviour_mut().allowed.allow_peer(peer.id);
+            let known = self.peers.entry(peer.id).or_insert_with(Peer::new);
+            if known.address != peer.gossip {
+                known.address.clone_from(&peer.gossip);
+                (known.redial_at, known.redial_wait) = (Instant::now(), REDIAL_FIRST);
+            }
+        }
+    }
+
     fn redial(&mut self) {
         let now = Instant::now();
         for (id, peer) in &mut self.peers {
+            let Some(address) = peer.address.clone() else { continue };
             if peer.connections == 0 && peer.redial_at <= now {
                 peer.redial_at = now + peer.redial_wait;
                 peer.redial_wait = (peer.redial_wait * 2).min(REDIAL_MAX);
                 let options = DialOpts::peer_id(*id)
                     .condition(PeerCondition::DisconnectedAndNotDialing)
-                    .addresses(vec![peer.address.clone()])
+                    .addresses(vec![address])
                     .build();
                 // Refused because a dial is on its way: the next turn sees.
                 let _ = self.swarm.dial(options);

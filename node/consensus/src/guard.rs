@@ -7,6 +7,10 @@
 //! (INV-GUARD-3). Refusing is never an error: the engine takes an error for its death, and four validators once
 //! refused together. Only failed I/O is one; it is fatal and never retried (INV-GUARD-4).
 //!
+//! Slots are the address's, not a key's. Each height's set names one key for the address, and it is fixed before the height
+//! begins, so a rotation neither opens a slot to a second key nor loses what was signed in one (INV-GUARD-6); two
+//! processes that hold one key each, by mistake, sign at different heights.
+//!
 //! A guard that is missing, damaged, or knows less than the store cannot tell what its key has signed. It is then
 //! *unsettled*, on disk too, so that a second start does not forget it, and signs nothing (INV-GUARD-5) until
 //! [`Guard::settle`]: when others have decided a height that began after this node started.

@@ -18,35 +18,33 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
 use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
-use arc_malachitebft_app_channel::app::types::core::{
-    CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Validity,
-};
-use arc_malachitebft_app_channel::app::types::sync::RawDecidedValue;
+use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, Validity};
 use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, PeerId, ProposedValue};
 use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg, Reply};
 use bytes::Bytes;
-use testamur_primitives::checkpoint::{Checkpoint, ValueId, verify_certificate};
+use testamur_primitives::checkpoint::{ValueId, verify_certificate};
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::{Address, RecordId};
 use testamur_primitives::limits::{BLOCK_RECORDS_MAX, HEADER_BYTES_MAX};
-use testamur_primitives::note::{KeyId, Note, SignatureLine, TYPE_COSIGNATURE_V1};
 use testamur_primitives::units::{Height, Round, UnixTime};
 use tokio::sync::broadcast;
 
-use crate::application::{AppError, Application, Attachments, Decided, Prepared, TipView, Undecided};
+use crate::application::{AppError, Application, Attachments, Prepared, TipView, Undecided};
+use crate::certificates::{certificate_note, decided_values};
 use crate::context::{
-    EngineAddress, EngineHeight, EngineRound, EngineSignature, EngineValue, Members, Network, Part, RoundTimeouts,
-    engine_round, ledger_round,
+    EngineAddress, EngineHeight, EngineRound, EngineValue, Members, Network, Part, RoundTimeouts, engine_round,
+    ledger_round,
 };
 use crate::error::ConsensusError;
 use crate::follow::Following;
 use crate::guard::Guard;
-use crate::limits::{
-    EMPTY_PROPOSAL_WAIT, HELD_HEIGHTS_MAX, HELD_PROPOSALS_MAX, PREPARED_MAX, SYNC_BATCH, SYNC_RESPONSE_BYTES_MAX,
-};
+use crate::limits::{EMPTY_PROPOSAL_WAIT, HELD_HEIGHTS_MAX, HELD_PROPOSALS_MAX, PREPARED_MAX};
 use crate::metrics::Counters;
+use crate::participation::Participation;
 use crate::parts::{Received, Streamed, Streams};
+use crate::peers::Peers;
 use crate::pool::Pool;
+use crate::sets::{Keyring, Sets};
 use crate::wake::Wake;
 
 /// A committed block, as an event.
@@ -62,8 +60,8 @@ pub struct Committed {
 
 /// Why the loop ended.
 pub(crate) enum Exit {
-    /// The guard is settled: start again as a voter.
-    Vote,
+    /// The engine must sign and does not, or the other way round.
+    Switch,
     /// The engine is gone without telling us why.
     EngineGone,
     /// Something that must stop the node.
@@ -83,7 +81,9 @@ pub(crate) struct Shared<A: Application> {
     pub(crate) guard: Arc<Guard>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) members: Arc<RwLock<Members>>,
+    pub(crate) sets: Arc<RwLock<Sets>>,
+    pub(crate) keys: Arc<Keyring>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) events: broadcast::Sender<Arc<Committed>>,
     pub(crate) origin: Origin,
     pub(crate) address: Address,
@@ -93,7 +93,9 @@ pub(crate) struct Shared<A: Application> {
 pub(crate) struct Host<A: Application> {
     shared: Arc<Shared<A>>,
     tip: TipView,
-    peers: Arc<Vec<PeerId>>,
+    /// Whether this engine signs where a set names this validator.
+    signs: bool,
+    participation: Participation,
     /// Set while this node follows without voting.
     following: Option<Following>,
     streams: Streams,
@@ -112,7 +114,12 @@ pub(crate) struct Host<A: Application> {
 type Judged<B> = Option<Arc<Prepared<B>>>;
 
 impl<A: Application> Host<A> {
-    pub(crate) fn new(shared: Arc<Shared<A>>, peers: Arc<Vec<PeerId>>, following: Option<Following>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared<A>>,
+        participation: Participation,
+        following: Option<Following>,
+        signs: bool,
+    ) -> Self {
         let tip = shared.app.tip();
         shared.wake.start(tip.height);
         // What is left of the heartbeat by the ledger's clock: a restart alone makes no block.
@@ -122,7 +129,8 @@ impl<A: Application> Host<A> {
         Self {
             shared,
             tip,
-            peers,
+            signs,
+            participation,
             following,
             streams: Streams::default(),
             held: Vec::new(),
@@ -137,6 +145,8 @@ impl<A: Application> Host<A> {
 
     /// Answers the engine until it, or this node, has to stop.
     pub(crate) async fn run(&mut self, channels: &mut Channels<Network>) -> Exit {
+        let shared = Arc::clone(&self.shared);
+        self.participation.announce(&self.tip, self.signs);
         loop {
             let due = self.heartbeat_due;
             let patience = match &self.following {
@@ -154,18 +164,31 @@ impl<A: Application> Host<A> {
                     },
                 },
                 () = wait_for_work(&self.shared, due), if self.pending.is_some() => self.begin_height(),
-                () = sleep_until(patience), if patience.is_some() => match self.may_vote() {
-                    Ok(true) => return Exit::Vote,
+                () = sleep_until(patience), if patience.is_some() => match self.must_switch() {
+                    Ok(true) => return Exit::Switch,
                     Ok(false) => {}
+                    Err(error) => return Exit::Fatal(error),
+                },
+                () = shared.keys.added.notified() => match self.must_switch() {
+                    Ok(true) => return Exit::Switch,
+                    Ok(false) => self.participation.announce(&self.tip, self.signs),
                     Err(error) => return Exit::Fatal(error),
                 },
             }
         }
     }
 
-    /// What this node still waits for.
-    pub(crate) fn into_following(self) -> Option<Following> {
-        self.following
+    /// What the next engine goes on with: what this node still waits for, and how it takes part.
+    pub(crate) fn into_parts(self) -> (Option<Following>, Participation) {
+        (self.following, self.participation)
+    }
+
+    /// Between two heights: whether this engine is the wrong one for the next.
+    fn must_switch(&mut self) -> Result<bool, ConsensusError> {
+        if self.may_vote()? {
+            self.following = None;
+        }
+        Ok(self.participation.wants_to_sign(self.following.is_some()).is_some_and(|signs| signs != self.signs))
     }
 
     fn height_params(&self) -> HeightParams<Network> {
@@ -239,8 +262,8 @@ impl<A: Application> Host<A> {
                 Counters::add(&counters.double_proposals, proposals as u64);
                 Counters::add(&counters.double_votes, votes as u64);
                 self.pending = Some(Pending::Next(reply));
-                if self.may_vote()? {
-                    return Ok(Some(Exit::Vote));
+                if self.must_switch()? {
+                    return Ok(Some(Exit::Switch));
                 }
             }
             AppMsg::GetDecidedValues { range, reply } => {
@@ -383,17 +406,17 @@ impl<A: Application> Host<A> {
         publisher: PeerId,
         part: arc_malachitebft_app_channel::app::streaming::StreamMessage<Part>,
     ) -> Result<Option<ProposedValue<Network>>, ConsensusError> {
-        if !self.peers.contains(&publisher) {
+        if !self.shared.peers.publishes(&publisher) {
             Counters::add(&self.shared.counters.parts_refused, 1);
             return Ok(None);
         }
-        let (next, members) = (self.tip.height.next(), &self.shared.members);
+        let (next, sets) = (self.tip.height.next(), &self.shared.sets);
         let wanted = |height: Height, round: Round, proposer: Address| {
             if height < next || height.get() >= next.get() + HELD_HEIGHTS_MAX {
                 return Err("not a height that is open");
             }
-            let members = members.read().expect("no panic while held");
-            if height == next && members.proposer(height, round).ledger_address() != proposer {
+            let sets = sets.read().expect("no panic while held");
+            if height == next && sets.members().proposer(height, round).ledger_address() != proposer {
                 return Err("not the proposer of this round");
             }
             Ok(())
@@ -423,7 +446,7 @@ impl<A: Application> Host<A> {
     async fn judge(&mut self, streamed: Streamed) -> Result<Option<ProposedValue<Network>>, ConsensusError> {
         let Streamed { height, round, valid_round, proposer, value, .. } = streamed;
         let expected =
-            self.shared.members.read().expect("no panic while held").proposer(height, round).ledger_address();
+            self.shared.sets.read().expect("no panic while held").members().proposer(height, round).ledger_address();
         if expected != proposer {
             return Ok(None); // it was held for a later height, before its proposer was known
         }
@@ -527,7 +550,8 @@ impl<A: Application> Host<A> {
                 Ok(s.app.tip())
             })
             .await?;
-        *self.shared.members.write().expect("no panic while held") = Members::new(&self.tip.validators);
+        *self.shared.sets.write().expect("no panic while held") = Sets::new(&self.tip);
+        self.shared.peers.update(&self.tip, Instant::now());
         self.shared.wake.reached(height);
         self.heartbeat_due = Instant::now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());
         self.prepared.clear();
@@ -544,6 +568,7 @@ impl<A: Application> Host<A> {
         // Nobody listens: fine.
         let _ = self.shared.events.send(Arc::new(event));
         tracing::debug!(%height, %round, records = block.records.len(), "committed");
+        self.participation.announce(&self.tip, self.signs);
         Ok(())
     }
 
@@ -643,75 +668,4 @@ fn valid(
         value: EngineValue(value),
         validity: Validity::Valid,
     }
-}
-
-/// The engine's certificate as a cosigned checkpoint, lines in set order.
-fn certificate_note(
-    origin: &Origin,
-    tip: &TipView,
-    value: &ValueId,
-    height: Height,
-    round: Round,
-    certificate: &CommitCertificate<Network>,
-) -> Note {
-    let line = |validator: &testamur_primitives::epoch::Validator| {
-        let signature = certificate.commit_signatures.iter().find(|s| s.address.0 == validator.address)?;
-        let key = validator.consensus_key();
-        Some(SignatureLine::cosignature(&validator.name, key, value.time.get(), &signature.signature.0))
-    };
-    Note {
-        text: Checkpoint::new(origin, value, height, round).body(),
-        signatures: tip.validators.validators().iter().filter_map(line).collect(),
-    }
-}
-
-/// A stored certificate as the engine's.
-fn engine_certificate(origin: &Origin, decided: &Decided) -> Option<ExtendedCommitCertificate<Network>> {
-    let checkpoint = Checkpoint::parse(&decided.certificate.text).ok()?;
-    if checkpoint.origin != origin.as_str() {
-        return None;
-    }
-    let mut time = None;
-    let mut commit_signatures = Vec::new();
-    for validator in decided.validators.validators() {
-        let id = KeyId::compute(&validator.name, TYPE_COSIGNATURE_V1, validator.consensus_key());
-        let line = decided.certificate.signatures.iter().find(|l| l.name == validator.name && l.id == id);
-        let Some((stamp, signature)) = line.and_then(|l| l.signature.split_first_chunk::<8>()) else { continue };
-        time = Some(UnixTime(u64::from_be_bytes(*stamp)));
-        let signature = EngineSignature(signature.try_into().ok()?);
-        commit_signatures.push(ExtendedCommitSignature::new(EngineAddress(validator.address), signature, None));
-    }
-    let value = ValueId {
-        log_size: checkpoint.log_size,
-        log_root: checkpoint.log_root,
-        time: time?,
-        header: checkpoint.header,
-    };
-    Some(ExtendedCommitCertificate {
-        height: EngineHeight(checkpoint.height),
-        round: engine_round(Some(checkpoint.round)),
-        value_id: EngineValue(value),
-        commit_signatures,
-    })
-}
-
-/// Blocks for a peer that catches up: as many of the range as fit one response.
-fn decided_values<A: Application>(
-    app: &A,
-    origin: &Origin,
-    from: Height,
-    to: Height,
-) -> Result<Vec<RawDecidedValue<Network>>, AppError> {
-    let (mut values, mut bytes) = (Vec::new(), 0);
-    for height in (from.get()..=to.get()).take(SYNC_BATCH) {
-        let Some(decided) = app.decided(Height(height))? else { break };
-        bytes += decided.bytes.len() + decided.certificate.text.len() + decided.certificate.signatures.len() * 100;
-        if bytes > SYNC_RESPONSE_BYTES_MAX {
-            break;
-        }
-        let certificate = engine_certificate(origin, &decided)
-            .ok_or_else(|| AppError::new(format!("the stored certificate of height {height} is damaged")))?;
-        values.push(RawDecidedValue::new(decided.bytes, certificate));
-    }
-    Ok(values)
 }

@@ -8,7 +8,8 @@
 //! never called "invalid".
 //!
 //! **Absences.** No storage, no execution, no HTTP: the ledger is behind [`application::Application`]. No rules about
-//! records. The set of peers is that of the validator set at the start; a changed set takes a restart to dial.
+//! records. Validator sets change while everything runs: who is connected follows them ([`Role`], `peers.rs`), and so does
+//! the key that signs ([`sets`]); where new validators are reached is told by [`ConsensusHandle::set_peers`].
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -23,6 +24,7 @@
 //! # }
 //! ```
 pub mod application;
+mod certificates;
 pub mod codec;
 pub mod context;
 mod engine;
@@ -34,11 +36,15 @@ mod host;
 pub mod limits;
 pub mod metrics;
 mod node;
+mod participation;
 pub mod parts;
+mod peers;
 pub mod pool;
+pub mod sets;
 pub mod signer;
 pub mod wake;
 
 pub use error::{ConsensusError, SubmitError};
 pub use host::Committed;
-pub use node::{ConsensusConfig, ConsensusHandle, ConsensusKeys, PeerAddress, PeerState, Role, start};
+pub use node::{ConsensusConfig, ConsensusHandle, ConsensusKeys, PeerAddress, PeerState, start};
+pub use participation::Role;

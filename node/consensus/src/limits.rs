@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, BLOCK_ATTACHMENTS_BYTES_MAX, RECORD_BYTES_MAX};
+use testamur_primitives::limits::{
+    ATTACHMENT_BYTES_MAX, BLOCK_ATTACHMENTS_BYTES_MAX, RECORD_BYTES_MAX, VALIDATORS_MAX,
+};
 
 /// Bytes of one proposal part: small enough that parts of two proposals interleave, large enough that 3 MiB is 24.
 pub const PART_BYTES: usize = 128 * 1024;
@@ -32,6 +34,14 @@ pub const HELD_HEIGHTS_MAX: u64 = 4;
 pub const PREPARED_MAX: usize = 8;
 /// Longest wait of any round.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(20);
+/// Peers at once: two sets, and some that have left. A set changes by less than a third of its validators at a time.
+pub const PEERS_MAX: usize = 3 * VALIDATORS_MAX;
+/// Heights for which a validator that has left stays connected: it fetches the last blocks, a few at a time.
+pub const DEPARTED_HEIGHTS: u64 = 16;
+/// How long it stays at least: a busy network makes those heights in a second, and it may just be starting again.
+pub const DEPARTED_WAIT: Duration = Duration::from_secs(15);
+/// How soon the engine's list of peers is tried again when its network was not up.
+pub const ENGINE_PEERS_RETRY: Duration = Duration::from_millis(100);
 /// Connections from one address: all validators of a development network live on loopback.
 pub const CONNECTIONS_PER_IP_MAX: usize = 512;
 /// Bytes of all records in the pool, attachments included: about 30 blocks.

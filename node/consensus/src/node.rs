@@ -1,5 +1,6 @@
 //! Starts consensus and record gossip, and the handle by which the rest of the node speaks to them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -7,8 +8,8 @@ use std::time::Instant;
 
 use arc_malachitebft_app_channel::app::metrics::export;
 use bytes::Bytes;
-use libp2p::identity::{Keypair, PublicKey, ed25519};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::Multiaddr;
+use libp2p::identity::Keypair;
 use testamur_primitives::epoch::Validator;
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::{Address, AttachmentHash, RecordId};
@@ -18,8 +19,7 @@ use testamur_primitives::units::Height;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::application::{AppError, Application, PoolRecord as _};
-use crate::context::Members;
+use crate::application::{AppError, Application, PoolRecord as _, TipView};
 use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
 use crate::error::{ConsensusError, SubmitError};
 use crate::follow::{CatchingUp, Following, Unsettled};
@@ -28,7 +28,10 @@ use crate::guard::{Guard, Standing};
 use crate::host::{Committed, Exit, Host, Shared};
 use crate::limits::{EVENTS_MAX, PEER_TIPS_WAIT};
 use crate::metrics::{Counters, write_gauge};
+use crate::participation::{Participation, Role};
+use crate::peers::{Office, Peers, peer_id};
 use crate::pool::{Pool, PoolStats};
+use crate::sets::{Keyring, Sets};
 use crate::wake::Wake;
 
 /// Where another validator is reached.
@@ -55,7 +58,8 @@ pub struct ConsensusConfig {
     pub listen: Multiaddr,
     /// Where record gossip listens.
     pub gossip_listen: Multiaddr,
-    /// The other validators; those of the set without an entry are not dialled.
+    /// Where the other validators are reached, by their addresses, which stay when keys are rotated. Validators without an
+    /// entry are let in and not dialled; entries of nobody are ignored.
     pub peers: Vec<PeerAddress>,
     /// Directory of the double-sign guard: outside the store and outside every backup.
     pub guard_directory: PathBuf,
@@ -73,6 +77,8 @@ pub struct ConsensusConfig {
 pub struct ConsensusKeys {
     /// Signs votes and proposals.
     pub consensus: SigningKey,
+    /// A second consensus key, during a rotation: of the two, the one that a height's set names signs there.
+    pub next_consensus: Option<SigningKey>,
     /// Seed of the libp2p identity.
     pub peer_seed: [u8; 32],
 }
@@ -82,21 +88,12 @@ pub struct ConsensusKeys {
 pub struct PeerState {
     /// The validator.
     pub validator: Address,
+    /// Whether it is in the set that decides the next height; otherwise it is scheduled.
+    pub in_office: bool,
     /// Whether record gossip is connected to it.
     pub connected: bool,
     /// The height it last said it stands at.
     pub height: Option<Height>,
-}
-
-/// How this node takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It votes.
-    Voting,
-    /// It signs nothing until others have decided a height that began after it started.
-    Following,
-    /// It has stopped.
-    Stopped,
 }
 
 struct Submissions<A: Application> {
@@ -123,7 +120,6 @@ impl FatalSender {
 pub struct ConsensusHandle<A: Application> {
     submissions: Arc<Submissions<A>>,
     tips: Arc<PeerTips>,
-    peers: Arc<Vec<(Address, PeerId)>>,
     role: watch::Receiver<Role>,
     fatal: watch::Receiver<Option<Arc<ConsensusError>>>,
     stop: watch::Sender<bool>,
@@ -135,7 +131,6 @@ impl<A: Application> Clone for ConsensusHandle<A> {
         Self {
             submissions: Arc::clone(&self.submissions),
             tips: Arc::clone(&self.tips),
-            peers: Arc::clone(&self.peers),
             role: self.role.clone(),
             fatal: self.fatal.clone(),
             stop: self.stop.clone(),
@@ -144,7 +139,8 @@ impl<A: Application> Clone for ConsensusHandle<A> {
     }
 }
 
-/// Starts gossip and the engine over a ledger.
+/// Starts gossip and the engine over a ledger: as a validator of the set that decides the next height, or as one that a
+/// scheduled set names, which votes from that set's first height on ([`Role::Scheduled`]).
 pub async fn start<A: Application>(
     config: ConsensusConfig,
     keys: ConsensusKeys,
@@ -152,23 +148,32 @@ pub async fn start<A: Application>(
 ) -> Result<ConsensusHandle<A>, ConsensusError> {
     let started = Instant::now();
     let tip = app.tip();
-    let keypair = check_keys(&config, &keys, tip.validators.validators())?;
-    let peers = peers_of(&config, tip.validators.validators())?;
+    let keypair = check_office(&config, &keys, &tip)?;
     make_log_directory(&config.log_directory)?;
     let abort_after_sync = config.failpoints.then(failpoint).flatten();
-    let (guard, standing) = Guard::open(&config.guard_directory, config.address, tip.height, abort_after_sync)?;
+    // A validator that is only scheduled was in no set yet (no name or key is ever registered twice): up to the tip its key
+    // has signed nothing, and its guard is behind nothing.
+    let in_office = tip.validators.by_address(config.address).is_some();
+    let signed_up_to = if in_office { tip.height } else { Height(0) };
+    let (guard, standing) = Guard::open(&config.guard_directory, config.address, signed_up_to, abort_after_sync)?;
     let guard = Arc::new(guard);
 
     let (fatal_sender, mut fatal_receiver) = mpsc::unbounded_channel();
     let fatal_sender = FatalSender(fatal_sender);
     let (events, _) = broadcast::channel(EVENTS_MAX);
+    let sets = Arc::new(RwLock::new(Sets::new(&tip)));
+    let consensus_keys = [Some(keys.consensus), keys.next_consensus].into_iter().flatten().collect();
+    let keyring = Arc::new(Keyring::new(config.address, consensus_keys, Arc::clone(&sets)));
+    let peers = Arc::new(Peers::new(config.address, config.peers.clone(), &tip));
     let shared = Arc::new(Shared {
         app,
         pool: Arc::new(Pool::default()),
         guard: Arc::clone(&guard),
         wake: Arc::new(Wake::default()),
         counters: Arc::new(Counters::default()),
-        members: Arc::new(RwLock::new(Members::new(&tip.validators))),
+        sets: Arc::clone(&sets),
+        keys: Arc::clone(&keyring),
+        peers: Arc::clone(&peers),
         events,
         origin: config.origin.clone(),
         address: config.address,
@@ -188,7 +193,7 @@ pub async fn start<A: Application>(
         origin: config.origin.clone(),
         keypair: keypair.clone(),
         listen: config.gossip_listen.clone(),
-        peers: peers.iter().filter_map(|p| Some((p.id, p.gossip.clone()?))).collect(),
+        peers: peers.watch(),
     };
     let node: Arc<dyn GossipNode> = submissions.clone();
     let (sender, mut gossip_task) =
@@ -196,33 +201,35 @@ pub async fn start<A: Application>(
     *submissions.gossip.lock().expect("no panic while held") = Some(sender);
 
     let on_failure = fatal_sender.clone();
+    let peer_key = keypair.public().try_into_ed25519().expect("made as one").to_bytes();
     let settings = EngineSettings {
         origin: config.origin.clone(),
         moniker: config.moniker.clone(),
         address: config.address,
-        key: Arc::new(keys.consensus),
+        keys: Arc::clone(&keyring),
         keypair,
         listen: config.listen.clone(),
-        peers: peers.iter().filter_map(|p| Some((p.id, p.consensus.clone()?))).collect(),
+        peers: Arc::clone(&peers),
         log_directory: config.log_directory.clone(),
         guard: Arc::clone(&guard),
         wake: Arc::clone(&shared.wake),
-        members: Arc::clone(&shared.members),
+        sets,
         on_guard_failure: Arc::new(move |error| on_failure.send(error.into())),
     };
-    let following = start_as(&config, &guard, standing, tip.height, &tips, peers.len(), started).await?;
-    let (role_sender, role) = watch::channel(role_of(&following));
-    let engine = settings.start(following.is_none(), 0).await?;
+    let following = start_as(&config, &guard, standing, tip.height, &tips, peers.table().len(), started).await?;
+    let (role_sender, role) = watch::channel(Role::Following);
+    let mut participation = Participation::new(config.address, peer_key, keyring, role_sender.clone());
+    let engine = settings.start(participation.wants_to_sign(following.is_some()).unwrap_or(false)).await?;
+    participation.announce(&tip, engine.signs);
 
     let (stop, mut stopping) = watch::channel(false);
     let (fatal_report, fatal) = watch::channel(None);
-    let known: Arc<Vec<_>> = Arc::new(peers.iter().map(|p| engine_peer(p.id)).collect());
     let stopped = Arc::clone(&submissions);
     let task = tokio::spawn(async move {
-        let mut voter = Voter { settings, shared, peers: known, following, attempt: 0 };
+        let mut runner = Runner { settings, shared, participation: Some(participation), following, log_moves: 0 };
         let mut engine = Some(engine);
         let error = tokio::select! {
-            error = voter.run(&mut engine, &role_sender) => Some(error),
+            error = runner.run(&mut engine) => Some(error),
             error = fatal_receiver.recv() => error,
             error = &mut gossip_task => Some(error.unwrap_or(ConsensusError::Panicked("record gossip"))),
             _ = stopping.wait_for(|stop| *stop) => None,
@@ -232,51 +239,46 @@ pub async fn start<A: Application>(
         if let Some(engine) = engine.take() {
             engine.stop().await;
         }
-        // Nobody watches: fine.
-        let _ = role_sender.send(Role::Stopped);
+        role_sender.send_replace(Role::Stopped);
         if let Some(error) = error {
             tracing::error!(%error, "consensus stopped");
             let _ = fatal_report.send(Some(Arc::new(error)));
         }
     });
-    Ok(ConsensusHandle {
-        submissions,
-        tips,
-        peers: Arc::new(peers.iter().map(|p| (p.validator, p.id)).collect()),
-        role,
-        fatal,
-        stop,
-        task: Arc::new(tokio::sync::Mutex::new(Some(task))),
-    })
+    Ok(ConsensusHandle { submissions, tips, role, fatal, stop, task: Arc::new(tokio::sync::Mutex::new(Some(task))) })
 }
 
 /// How often one process moves an engine's log aside: a log that is bad from the start again and again is a bad disk.
 const LOG_MOVES_MAX: u32 = 3;
 
 /// Runs engines until one of them must not be followed by another.
-struct Voter<A: Application> {
+struct Runner<A: Application> {
     settings: EngineSettings,
     shared: Arc<Shared<A>>,
-    peers: Arc<Vec<arc_malachitebft_app_channel::app::types::PeerId>>,
+    /// Lent to the host of each engine.
+    participation: Option<Participation>,
     following: Option<Following>,
-    attempt: u32,
+    log_moves: u32,
 }
 
-impl<A: Application> Voter<A> {
-    async fn run(&mut self, engine: &mut Option<Engine>, role: &watch::Sender<Role>) -> ConsensusError {
+impl<A: Application> Runner<A> {
+    async fn run(&mut self, engine: &mut Option<Engine>) -> ConsensusError {
         loop {
             let running = engine.as_mut().expect("started before, or below");
-            let mut host = Host::new(Arc::clone(&self.shared), Arc::clone(&self.peers), self.following.take());
+            let signs = running.signs;
+            let participation = self.participation.take().expect("given back below");
+            let mut host = Host::new(Arc::clone(&self.shared), participation, self.following.take(), signs);
             let exit = host.run(&mut running.channels).await;
-            self.following = host.into_following();
+            let (following, participation) = host.into_parts();
             let diverged = running.log_diverged();
             if let Some(engine) = engine.take() {
                 engine.stop().await;
             }
             match exit {
                 Exit::Fatal(error) => return error,
-                Exit::Vote => self.following = None,
-                Exit::EngineGone if diverged && self.attempt < LOG_MOVES_MAX => {
+                Exit::Switch => {}
+                Exit::EngineGone if diverged && self.log_moves < LOG_MOVES_MAX => {
+                    self.log_moves += 1;
                     tracing::warn!("the engine's log and its doings differ: the log is moved aside, the guard stays");
                     if let Err(error) = self.settings.move_log_aside() {
                         return error;
@@ -284,13 +286,12 @@ impl<A: Application> Voter<A> {
                 }
                 Exit::EngineGone => return ConsensusError::EngineStopped("see the log above".into()),
             }
-            self.attempt += 1;
-            match self.settings.start(self.following.is_none(), self.attempt).await {
+            let signs = participation.wants_to_sign(following.is_some()).unwrap_or(signs);
+            (self.following, self.participation) = (following, Some(participation));
+            match self.settings.start(signs).await {
                 Ok(started) => *engine = Some(started),
                 Err(error) => return error,
             }
-            // Nobody watches: fine.
-            let _ = role.send(role_of(&self.following));
         }
     }
 }
@@ -329,15 +330,41 @@ impl<A: Application> ConsensusHandle<A> {
         self.submissions.shared.pool.stats()
     }
 
-    /// The other validators, as seen from here.
+    /// The other validators, in office and scheduled, in order of address, as seen from here.
     pub fn peers(&self) -> Vec<PeerState> {
         let tips = self.tips.all();
-        let state = |(validator, id): &(Address, PeerId)| PeerState {
-            validator: *validator,
-            connected: tips.contains_key(id),
-            height: tips.get(id).copied(),
-        };
-        self.peers.iter().map(state).collect()
+        let mut states: BTreeMap<Address, PeerState> = BTreeMap::new();
+        for peer in self.submissions.shared.peers.table().iter().filter(|peer| peer.office != Office::Departed) {
+            // One that changes its peer key has two identities.
+            let validator = peer.validator;
+            let new = PeerState { validator, in_office: false, connected: false, height: None };
+            let state = states.entry(validator).or_insert(new);
+            let tip = tips.get(&peer.id).copied();
+            state.in_office |= peer.office == Office::Member;
+            state.connected |= tip.is_some();
+            state.height = state.height.max(tip);
+        }
+        states.into_values().collect()
+    }
+
+    /// Replaces the addresses by which validators are reached ([`ConsensusConfig::peers`]). A change of the validator set
+    /// needs no call: whom this node is connected to follows the sets by itself.
+    pub fn set_peers(&self, peers: Vec<PeerAddress>) {
+        self.submissions.shared.peers.set_book(peers);
+    }
+
+    /// Brings a second consensus key while the node runs ([`ConsensusKeys::next_consensus`]).
+    pub fn hold_key(&self, key: SigningKey) {
+        self.submissions.shared.keys.hold(key);
+    }
+
+    /// Returns when this validator has left office and nobody needs it any more ([`Role::Left`]): time for
+    /// [`ConsensusHandle::shutdown`]. Never returns when consensus ends otherwise.
+    pub async fn left(&self) {
+        let mut role = self.role.clone();
+        if role.wait_for(|role| *role == Role::Left).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// How this node takes part; changes are announced.
@@ -360,7 +387,7 @@ impl<A: Application> ConsensusHandle<A> {
         let mut text = String::new();
         self.counters().write(&mut text);
         let (pool, peers) = (self.pool(), self.peers());
-        let connected = peers.iter().filter(|p| p.connected).count();
+        let connected = peers.iter().filter(|p| p.connected && p.in_office).count();
         let voting = u64::from(*self.role.borrow() == Role::Voting);
         write_gauge(&mut text, "pool_records", "Records waiting.", pool.records as u64);
         write_gauge(&mut text, "pool_bytes", "Bytes of the records waiting.", pool.bytes as u64);
@@ -466,10 +493,6 @@ impl<A: Application> GossipNode for Submissions<A> {
     }
 }
 
-fn role_of(following: &Option<Following>) -> Role {
-    if following.is_some() { Role::Following } else { Role::Voting }
-}
-
 /// Whether this start follows first, and until when.
 async fn start_as(
     config: &ConsensusConfig,
@@ -501,54 +524,22 @@ async fn start_as(
     Ok(Some(Following::CatchingUp(CatchingUp::new(claimed, had, Instant::now()))))
 }
 
-struct Peer {
-    validator: Address,
-    id: PeerId,
-    consensus: Option<Multiaddr>,
-    gossip: Option<Multiaddr>,
-}
-
-fn peers_of(config: &ConsensusConfig, validators: &[Validator]) -> Result<Vec<Peer>, ConsensusError> {
-    let others = validators.iter().filter(|v| v.address != config.address);
-    others
-        .map(|validator| {
-            let address = config.peers.iter().find(|p| p.validator == validator.address);
-            Ok(Peer {
-                validator: validator.address,
-                id: peer_id(validator)?,
-                consensus: address.map(|a| a.consensus.clone()),
-                gossip: address.map(|a| a.gossip.clone()),
-            })
-        })
-        .collect()
-}
-
-/// The libp2p identity of a validator.
-fn peer_id(validator: &Validator) -> Result<PeerId, ConsensusError> {
-    let key = ed25519::PublicKey::try_from_bytes(validator.peer_key())
-        .map_err(|e| ConsensusError::Config(format!("peer key of {}: {e}", validator.name)))?;
-    Ok(PublicKey::from(key).to_peer_id())
-}
-
-/// The same peer in the engine's type.
-fn engine_peer(peer: PeerId) -> arc_malachitebft_app_channel::app::types::PeerId {
-    arc_malachitebft_app_channel::app::types::PeerId::from_bytes(&peer.to_bytes()).expect("both are multihashes")
-}
-
-fn check_keys(
-    config: &ConsensusConfig,
-    keys: &ConsensusKeys,
-    validators: &[Validator],
-) -> Result<Keypair, ConsensusError> {
+/// The libp2p identity, after checking that this validator is or will be in office, with it. Which consensus key it needs
+/// is decided height by height (INV-ROTATE-1).
+fn check_office(config: &ConsensusConfig, keys: &ConsensusKeys, tip: &TipView) -> Result<Keypair, ConsensusError> {
     let keypair = Keypair::ed25519_from_bytes(keys.peer_seed).map_err(|e| ConsensusError::Config(e.to_string()))?;
-    let Some(own) = validators.iter().find(|v| v.address == config.address) else {
-        return Err(ConsensusError::Config(format!("{} is not a validator of this network", config.address)));
+    let sets = [Some(&tip.validators), tip.scheduled.as_ref().map(|(_, set)| set)];
+    let own: Vec<&Validator> = sets.into_iter().flatten().filter_map(|set| set.by_address(config.address)).collect();
+    let Some(validator) = own.first() else {
+        return Err(ConsensusError::Config(format!(
+            "{} is no validator of this network at height {}, and none that is scheduled",
+            config.address,
+            tip.height.next()
+        )));
     };
-    if keys.consensus.public_key().as_bytes() != own.consensus_key() {
-        return Err(ConsensusError::Config(format!("the consensus key is not that of validator {}", own.name)));
-    }
-    if keypair.public().to_peer_id() != peer_id(own)? {
-        return Err(ConsensusError::Config(format!("the peer key is not that of validator {}", own.name)));
+    let id = keypair.public().to_peer_id();
+    if !own.iter().any(|validator| peer_id(validator) == Ok(id)) {
+        return Err(ConsensusError::Config(format!("the peer key is not that of validator {}", validator.name)));
     }
     Ok(keypair)
 }

@@ -3,6 +3,11 @@
 //! A precommit for a value signs exactly the C2SP `cosignature/v1` message over the checkpoint of that value, height
 //! and round; everything else the messages of [`testamur_primitives::votes`]. So a commit certificate *is* a cosigned
 //! checkpoint, and the engine verifies a synced one with the same rule as any light client.
+//!
+//! The engine hands over the key that a vote or proposal must verify with: the one that the set of its height names; what
+//! arrives for later heights it keeps unread until their set is known. The signer chooses its own key by the same rule
+//! ([`crate::sets`]). A node that may not sign is run as one that only follows, so it is never asked; should it be, it
+//! gives an empty signature, which its own engine drops like everybody else's, and never an error, which would end it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
@@ -15,14 +20,15 @@ use async_trait::async_trait;
 use testamur_primitives::checkpoint::{Checkpoint, ValueId, cosignature_message};
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::Address;
-use testamur_primitives::key::{SigningKey, verify_ed25519};
+use testamur_primitives::key::verify_ed25519;
 use testamur_primitives::units::{Height, Round};
 use testamur_primitives::votes;
 
 use crate::context::{
-    EngineKey, EngineSignature, EngineValue, Members, Network, NoExtension, Proposal, Vote, engine_round, ledger_round,
+    EngineKey, EngineSignature, EngineValue, Network, NoExtension, Proposal, Vote, engine_round, ledger_round,
 };
-use crate::guard::{Guard, GuardError, Request, Slot, Step};
+use crate::guard::{Guard, GuardError, Request, Signed, Slot, Step};
+use crate::sets::{Keyring, Sets};
 
 /// The bytes signed by a vote.
 pub fn vote_message(
@@ -70,7 +76,7 @@ impl SeenProposals {
 pub struct GuardedSigner {
     origin: Origin,
     address: Address,
-    key: Arc<SigningKey>,
+    keys: Arc<Keyring>,
     guard: Arc<Guard>,
     seen: Arc<SeenProposals>,
     /// Called once, when the guard fails: the engine would only hang.
@@ -80,36 +86,43 @@ pub struct GuardedSigner {
 /// Verifies by the strict rule.
 pub struct StrictVerifier {
     origin: Origin,
-    members: Arc<RwLock<Members>>,
+    sets: Arc<RwLock<Sets>>,
     seen: Arc<SeenProposals>,
 }
+
+/// No strict verifier takes it: its point is of small order.
+const EMPTY: EngineSignature = EngineSignature([0; 64]);
 
 impl GuardedSigner {
     /// A signer for the validator at `address`.
     pub fn new(
         origin: Origin,
         address: Address,
-        key: Arc<SigningKey>,
+        keys: Arc<Keyring>,
         guard: Arc<Guard>,
         seen: Arc<SeenProposals>,
         on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
     ) -> Self {
-        Self { origin, address, key, guard, seen, on_failure }
+        Self { origin, address, keys, guard, seen, on_failure }
     }
 
-    /// Runs the guard where blocking is allowed: it waits for the disk.
+    /// Runs the guard where blocking is allowed: it waits for the disk. `None` when no held key may sign there.
     async fn guarded(
         &self,
         request: Request,
         message: impl Fn(Option<&ValueId>, Option<Round>) -> Vec<u8> + Send + 'static,
-    ) -> Result<crate::guard::Signed, EngineError> {
-        let (guard, key) = (Arc::clone(&self.guard), Arc::clone(&self.key));
+    ) -> Result<Option<Signed>, EngineError> {
+        let Some(key) = self.keys.at(request.slot.height) else {
+            tracing::error!(slot = ?request.slot, "asked to sign without the key of this height: nothing is signed");
+            return Ok(None); // INV-ROTATE-1
+        };
+        let guard = Arc::clone(&self.guard);
         let signed = tokio::task::spawn_blocking(move || {
             guard.sign(request, message, |bytes| key.sign(bytes).try_into().expect("an Ed25519 signature has 64 bytes"))
         })
         .await;
         match signed {
-            Ok(Ok(signed)) => Ok(signed),
+            Ok(Ok(signed)) => Ok(Some(signed)),
             Ok(Err(error)) => {
                 let text = error.to_string();
                 (self.on_failure)(error);
@@ -140,7 +153,9 @@ impl Signer<Network> for GuardedSigner {
         let request = Request { slot: Slot { height, round, step }, value, justified_by };
         let (origin, address) = (self.origin.clone(), self.address);
         let message = move |value: Option<&ValueId>, _| vote_message(&origin, kind, address, height, round, value);
-        let signed = self.guarded(request, message).await?;
+        let Some(signed) = self.guarded(request, message).await? else {
+            return Ok(SignedMessage::new(vote, EMPTY));
+        };
         let value = signed.value.map_or(NilOrVal::Nil, |v| NilOrVal::Val(EngineValue(v)));
         Ok(SignedMessage::new(Vote { value, ..vote }, EngineSignature(signed.signature)))
     }
@@ -155,7 +170,9 @@ impl Signer<Network> for GuardedSigner {
             let value = value.expect("the guard turns only prevotes into nil");
             votes::proposal_message(&origin, address, height, round, value, pol)
         };
-        let signed = self.guarded(request, message).await?;
+        let Some(signed) = self.guarded(request, message).await? else {
+            return Ok(SignedMessage::new(proposal, EMPTY));
+        };
         let value = signed.value.expect("the guard turns only prevotes into nil");
         self.seen.insert(height, round, value, signed.justified_by);
         let proposal = Proposal { value: EngineValue(value), pol_round: engine_round(signed.justified_by), ..proposal };
@@ -177,15 +194,16 @@ impl Signer<Network> for GuardedSigner {
     ) -> Result<ValidatorProof<Network>, EngineError> {
         // Not guarded: it binds no height, and two of them never contradict each other.
         let message = votes::proof_of_validator_message(&self.origin, self.address, &peer_id);
-        let signature = self.key.sign(&message).try_into().expect("an Ed25519 signature has 64 bytes");
+        let key = self.keys.by_public(&public_key).ok_or_else(|| EngineError::from_source("a key that is not held"))?;
+        let signature = key.sign(&message).try_into().expect("an Ed25519 signature has 64 bytes");
         Ok(ValidatorProof::new(public_key, peer_id, EngineSignature(signature)))
     }
 }
 
 impl StrictVerifier {
-    /// A verifier; `members` is the current set, for proofs of validator.
-    pub fn new(origin: Origin, members: Arc<RwLock<Members>>, seen: Arc<SeenProposals>) -> Self {
-        Self { origin, members, seen }
+    /// A verifier; `sets` is for proofs of validator: with votes and proposals comes the key of their height's set.
+    pub fn new(origin: Origin, sets: Arc<RwLock<Sets>>, seen: Arc<SeenProposals>) -> Self {
+        Self { origin, sets, seen }
     }
 }
 
@@ -238,7 +256,7 @@ impl Verifier<Network> for StrictVerifier {
     }
 
     async fn verify_validator_proof(&self, proof: &ValidatorProof<Network>) -> Result<VerificationResult, EngineError> {
-        let member = self.members.read().expect("no panic while held").by_key(&proof.public_key).cloned();
+        let member = self.sets.read().expect("no panic while held").by_key(&proof.public_key).cloned();
         let (Some(member), Ok(key)) = (member, proof.public_key.as_slice().try_into()) else {
             return Ok(VerificationResult::Invalid);
         };
@@ -255,7 +273,8 @@ mod tests {
     use testamur_primitives::units::{LogSize, UnixTime};
 
     use super::*;
-    use crate::context::{EngineAddress, EngineHeight, EngineRound};
+    use crate::context::{EngineAddress, EngineHeight, EngineRound, Members};
+    use testamur_primitives::key::SigningKey;
 
     fn origin() -> Origin {
         let genesis = Genesis {
@@ -299,22 +318,68 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         Guard::create(directory.path(), ADDRESS).unwrap();
         let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0), None).unwrap();
-        let key = Arc::new(SigningKey::ed25519(&[5; 32]));
-        let public = EngineKey(key.public_key().as_bytes().try_into().unwrap());
         let seen = Arc::new(SeenProposals::default());
-        let members = Arc::new(RwLock::new(Members::from_keys(vec![(ADDRESS, public)])));
-        Parts {
-            signer: GuardedSigner::new(
-                origin(),
-                ADDRESS,
-                key,
-                Arc::new(guard),
-                Arc::clone(&seen),
-                Arc::new(|e| panic!("{e}")),
-            ),
-            verifier: StrictVerifier::new(origin(), members, seen),
-            key: public,
-            _directory: directory,
+        let sets = sets(9, 5, None);
+        let signer = signer(&[5], &sets, Arc::new(guard), &seen);
+        Parts { signer, verifier: StrictVerifier::new(origin(), sets, seen), key: public(5), _directory: directory }
+    }
+
+    fn public(seed: u8) -> EngineKey {
+        EngineKey(SigningKey::ed25519(&[seed; 32]).public_key().as_bytes().try_into().unwrap())
+    }
+
+    /// Sets before height `next`, which name these keys for the one validator.
+    fn sets(next: u64, now: u8, later: Option<u8>) -> Arc<RwLock<Sets>> {
+        let members = |seed| Members::from_keys(vec![(ADDRESS, public(seed))]);
+        let scheduled = later.map(|seed| (Height(next + 1), members(seed)));
+        Arc::new(RwLock::new(Sets::from_members(Height(next), members(now), scheduled)))
+    }
+
+    fn signer(held: &[u8], sets: &Arc<RwLock<Sets>>, guard: Arc<Guard>, seen: &Arc<SeenProposals>) -> GuardedSigner {
+        let keys = held.iter().map(|seed| SigningKey::ed25519(&[*seed; 32])).collect();
+        let keys = Arc::new(Keyring::new(ADDRESS, keys, Arc::clone(sets)));
+        GuardedSigner::new(origin(), ADDRESS, keys, guard, Arc::clone(seen), Arc::new(|e| panic!("{e}")))
+    }
+
+    /// INV-GUARD-6, INV-ROTATE-1. One guard, one address, two keys: each height is signed by the key that its set names,
+    /// whoever restarts with whichever keys; no slot gets two signatures, and without the key there is none.
+    #[tokio::test]
+    async fn a_rotation_opens_no_slot_twice_and_signs_with_the_key_of_the_height() {
+        let directory = tempfile::tempdir().unwrap();
+        Guard::create(directory.path(), ADDRESS).unwrap();
+        let (old, new, before, after) = (5, 6, sets(9, 5, Some(6)), sets(10, 6, None));
+        let on = |height, number| {
+            let vote = vote(VoteType::Precommit, 0, NilOrVal::Val(EngineValue(value(number))));
+            Vote { height: EngineHeight(Height(height)), ..vote }
+        };
+        let mut signatures: std::collections::BTreeMap<u64, Vec<EngineSignature>> = Default::default();
+        // Restarts in every order, at both heights, each time asked for another value.
+        let mut number = 0;
+        for _ in 0..2 {
+            for (height, sets) in [(9, &before), (10, &after)] {
+                for held in [&[old][..], &[new], &[old, new], &[new, old], &[7]] {
+                    let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0), None).unwrap();
+                    let seen = Arc::new(SeenProposals::default());
+                    let signer = signer(held, sets, Arc::new(guard), &seen);
+                    let verifier = StrictVerifier::new(origin(), Arc::clone(sets), seen);
+                    number += 1;
+                    let signed = signer.sign_vote(on(height, number)).await.expect("never an error");
+                    let named = if height == 9 { old } else { new };
+                    for key in [old, new, 7] {
+                        let valid = verifier.verify_signed_vote(&signed.message, &signed.signature, &public(key)).await;
+                        let expected = key == named && held.contains(&named);
+                        assert_eq!(valid.unwrap().is_valid(), expected, "{held:?} at {height} against {key}");
+                    }
+                    if held.contains(&named) {
+                        signatures.entry(height).or_default().push(signed.signature);
+                    } else {
+                        assert_eq!(signed.signature, EMPTY, "INV-ROTATE-1");
+                    }
+                }
+            }
+        }
+        for (height, all) in signatures {
+            assert!(all.len() == 6 && all.iter().all(|one| *one == all[0]), "INV-GUARD-6: two signatures at {height}");
         }
     }
 

@@ -1,31 +1,31 @@
-//! A ledger in memory, and four validators over it on loopback: what the consensus tests run against.
+//! A ledger in memory, and validators over it on loopback: what the consensus tests run against.
+#![allow(dead_code, unused_imports, reason = "each file of tests uses its part")]
+
+mod network;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use libp2p::Multiaddr;
 use testamur_consensus::application::{
     AppError, Application, Attachments, Decided, Known, PoolRecord, Prepared, Proposed, Refusal, TipView, Undecided,
 };
-use testamur_consensus::guard::Guard;
-use testamur_consensus::{ConsensusConfig, ConsensusHandle, ConsensusKeys, PeerAddress, start};
 use testamur_primitives::block::{encode_value, push_entry, split_entry, split_value};
 use testamur_primitives::checkpoint::Checkpoint;
 use testamur_primitives::codec::sha256;
-use testamur_primitives::did::Did;
-use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration, ValidatorSet};
-use testamur_primitives::genesis::{Genesis, GenesisValidator, Parameters, Possession};
+use testamur_primitives::epoch::ValidatorSet;
+use testamur_primitives::genesis::{Genesis, Parameters};
 use testamur_primitives::hash::{Address, AttachmentHash, HeaderHash, RecordId, StateRoot, TreeHash};
-use testamur_primitives::header::Header;
-use testamur_primitives::key::SigningKey;
+use testamur_primitives::header::{Header, HeaderRef};
 use testamur_primitives::merkle::leaf_hash;
 use testamur_primitives::note::Note;
-use testamur_primitives::record::Bytes as KeyBytes;
 use testamur_primitives::units::{Height, LogSize, UnixTime};
 
+pub(crate) use network::{How, Network, Node, consensus_key, set_of, set_record};
+
 /// A "record": any bytes that do not start with `bad`. One that starts with `attach ` names an attachment: the SHA-256
-/// in hexadecimal that follows.
+/// in hexadecimal that follows. One that starts with `set ` schedules a validator set: the first height that it decides
+/// at the earliest, then its members as [`network::Member`] writes them.
 #[derive(Debug, Clone)]
 pub(crate) struct TestRecord(Arc<(RecordId, TreeHash, Vec<u8>)>, Option<Bytes>);
 
@@ -37,6 +37,14 @@ impl TestRecord {
     /// What it must be accompanied by.
     fn named(&self) -> Option<AttachmentHash> {
         std::str::from_utf8(self.as_bytes()).ok()?.strip_prefix("attach ")?.get(..64)?.parse().ok()
+    }
+
+    /// The set that it schedules, when it is in the block of this height.
+    fn schedules(&self, height: Height) -> Option<(Height, Arc<ValidatorSet>)> {
+        let text = std::str::from_utf8(self.as_bytes()).ok()?.strip_prefix("set ")?;
+        let (from, members) = text.split_once(' ')?;
+        let from = Height(from.parse().ok()?).max(height.next().next());
+        Some((from, Arc::new(set_of(members.split(' ').map(|member| member.parse().expect("a member"))))))
     }
 }
 
@@ -80,7 +88,6 @@ impl PoolRecord for TestRecord {
 
 /// What survives a restart of its node, as a disk would.
 pub(crate) struct MemoryLedger {
-    set: Arc<ValidatorSet>,
     parameters: Parameters,
     manners: Mutex<Manners>,
     state: Mutex<State>,
@@ -88,6 +95,8 @@ pub(crate) struct MemoryLedger {
 
 struct State {
     tip: Header,
+    /// The sets so far, each with its first height; the last may lie ahead.
+    epochs: Vec<(Height, Arc<ValidatorSet>)>,
     blocks: BTreeMap<Height, (Bytes, Note)>,
     undecided: Vec<(Height, Undecided)>,
     ids: HashSet<RecordId>,
@@ -100,6 +109,7 @@ impl MemoryLedger {
     pub(crate) fn new(genesis: &Genesis) -> Arc<Self> {
         let state = State {
             tip: genesis.header(StateRoot::ZERO),
+            epochs: vec![(Height(0), Arc::new(genesis.validator_set()))],
             blocks: BTreeMap::new(),
             undecided: Vec::new(),
             ids: HashSet::new(),
@@ -108,7 +118,6 @@ impl MemoryLedger {
             checked: 0,
         };
         Arc::new(Self {
-            set: Arc::new(genesis.validator_set()),
             parameters: genesis.parameters.clone(),
             manners: Mutex::new(Manners::Honest),
             state: Mutex::new(state),
@@ -120,6 +129,7 @@ impl MemoryLedger {
         let state = self.state.lock().unwrap();
         let copy = State {
             tip: state.tip.clone(),
+            epochs: state.epochs.clone(),
             blocks: state.blocks.clone(),
             undecided: state.undecided.clone(),
             ids: state.ids.clone(),
@@ -128,7 +138,6 @@ impl MemoryLedger {
             checked: 0,
         };
         Arc::new(Self {
-            set: Arc::clone(&self.set),
             parameters: self.parameters.clone(),
             manners: Mutex::new(Manners::Honest),
             state: Mutex::new(copy),
@@ -180,6 +189,22 @@ impl MemoryLedger {
         self.state.lock().unwrap().blocks.get(&height).map(|(_, note)| note.clone())
     }
 
+    /// The set of a height, as far as it is known.
+    pub(crate) fn set_at(&self, height: Height) -> Arc<ValidatorSet> {
+        self.state.lock().unwrap().set_at(height)
+    }
+
+    /// The sets so far, each with its first height.
+    pub(crate) fn epochs(&self) -> Vec<(Height, Arc<ValidatorSet>)> {
+        self.state.lock().unwrap().epochs.clone()
+    }
+
+    /// The header of a height.
+    pub(crate) fn header(&self, height: Height) -> Option<Header> {
+        let state = self.state.lock().unwrap();
+        state.blocks.get(&height).map(|(bytes, _)| decode(bytes).expect("own block").header)
+    }
+
     /// Signatures "verified" so far.
     pub(crate) fn checked(&self) -> u64 {
         self.state.lock().unwrap().checked
@@ -201,8 +226,18 @@ impl MemoryLedger {
             root = sha256(&[&root, record.leaf_hash().as_bytes()]);
             push_entry(&mut entries, record.as_bytes());
         }
+        let begins = parent.next_validators_hash != parent.validators_hash;
+        let height = parent.height.next();
         let header = Header {
-            height: parent.height.next(),
+            height,
+            epoch: if begins { parent.epoch.next() } else { parent.epoch },
+            validators_hash: parent.next_validators_hash,
+            next_validators_hash: state.set_at(height.next()).hash(),
+            epoch_header: if begins || parent.height == Height(0) {
+                HeaderRef { height: parent.height, hash: parent.hash() }
+            } else {
+                parent.epoch_header
+            },
             time,
             previous: parent.hash(),
             log_size: LogSize(parent.log_size.get() + records.len() as u64),
@@ -223,6 +258,12 @@ impl MemoryLedger {
             records: records.iter().map(PoolRecord::id).collect(),
             inner: (),
         })
+    }
+}
+
+impl State {
+    fn set_at(&self, height: Height) -> Arc<ValidatorSet> {
+        Arc::clone(&self.epochs.iter().rfind(|(from, _)| *from <= height).expect("from height 0 on").1)
     }
 }
 
@@ -251,11 +292,13 @@ impl Application for MemoryLedger {
 
     fn tip(&self) -> TipView {
         let state = self.state.lock().unwrap();
+        let next = state.tip.height.next();
         TipView {
             height: state.tip.height,
             header: state.tip.hash(),
             time: state.tip.time,
-            validators: Arc::clone(&self.set),
+            validators: state.set_at(next),
+            scheduled: state.epochs.last().filter(|(from, _)| *from > next).cloned(),
             parameters: self.parameters.clone(),
         }
     }
@@ -332,7 +375,11 @@ impl Application for MemoryLedger {
         assert_eq!(block.header.previous, state.tip.hash(), "a block on another tip");
         state.ids.extend(&block.records);
         let Decoded { entries, attachments, .. } = decode(&block.bytes).expect("it was decoded before");
-        for name in entries.into_iter().filter_map(|entry| TestRecord::new(entry, None).named()) {
+        let records: Vec<_> = entries.into_iter().map(|entry| TestRecord::new(entry, None)).collect();
+        let (height, pending) =
+            (block.header.height, state.epochs.last().is_some_and(|(f, _)| *f > block.header.height));
+        state.epochs.extend(records.iter().find_map(|record| record.schedules(height)).filter(|_| !pending));
+        for name in records.iter().filter_map(TestRecord::named) {
             match attachments.iter().find(|a| hash_of(a) == name) {
                 Some(attachment) => drop(state.attachments.insert(name, attachment.clone())),
                 None => drop(state.missing.insert(name)),
@@ -353,7 +400,7 @@ impl Application for MemoryLedger {
             Decided {
                 bytes: encode_value(block, &held).into(),
                 certificate: certificate.clone(),
-                validators: Arc::clone(&self.set),
+                validators: state.set_at(height),
             }
         }))
     }
@@ -373,173 +420,5 @@ impl Application for MemoryLedger {
             state.attachments.insert(name, bytes.clone());
         }
         Ok(missing)
-    }
-}
-
-/// Four validators with keys, ports and directories.
-pub(crate) struct Network {
-    pub(crate) genesis: Genesis,
-    pub(crate) directory: tempfile::TempDir,
-    seeds: Vec<u8>,
-    ports: Vec<(u16, u16)>,
-}
-
-/// A running node.
-pub(crate) struct Node {
-    pub(crate) ledger: Arc<MemoryLedger>,
-    pub(crate) handle: ConsensusHandle<MemoryLedger>,
-}
-
-fn key(seed: u8, kind: u8) -> SigningKey {
-    SigningKey::ed25519(&peer_seed(seed, kind))
-}
-
-fn peer_seed(seed: u8, kind: u8) -> [u8; 32] {
-    sha256(&[&[seed, kind]])
-}
-
-/// A port that is free, given to nobody else in this process, and below those that outgoing connections take (32,768 and up): a
-/// node that is stopped finds its port free when it starts again.
-fn free_port() -> u16 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    const FIRST: u32 = 12_000;
-    const COUNT: u32 = 20_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Two processes of tests begin at different places.
-    let offset = std::process::id().wrapping_mul(97);
-    for _ in 0..COUNT {
-        let place = offset.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        let port = u16::try_from(FIRST + place).expect("below 32,000");
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free")
-}
-
-impl Network {
-    pub(crate) fn new(parameters: Parameters) -> Self {
-        let validator = |seed: u8| {
-            let public = |kind| KeyBytes(key(seed, kind).public_key().as_bytes().to_vec());
-            let registration = ValidatorRegistration {
-                v: 1,
-                name: format!("validator-{seed}.example"),
-                operator: format!("Authority {seed}"),
-                country: "EU".into(),
-                did: Did::key(&key(seed, 9).public_key()),
-                keys: vec![TypedKey { alg: ValidatorKeyAlgorithm::Ed25519, key: public(0) }],
-                log_key: public(1),
-                peer_key: public(2),
-                not_after: UnixTime(4_000_000_000),
-            };
-            let possession = Possession { consensus: KeyBytes(vec![]), log: KeyBytes(vec![]), peer: KeyBytes(vec![]) };
-            GenesisValidator { registration, possession }
-        };
-        let genesis = Genesis {
-            v: 1,
-            domain: "test.example".into(),
-            name: "memory".into(),
-            time: UnixTime(1_700_000_000),
-            protocol: 1,
-            parameters,
-            validators: (0..4).map(validator).collect(),
-            operators: vec![],
-            approvals_required: 1,
-            writers: vec![],
-            did_method: None,
-            public_base: None,
-            status_history_days: None,
-            predecessor: None,
-        };
-        let network = Self {
-            genesis,
-            directory: tempfile::tempdir().unwrap(),
-            seeds: (0..4).collect(),
-            ports: (0..4).map(|_| (free_port(), free_port())).collect(),
-        };
-        for number in 0..4 {
-            Guard::create(&network.guard_directory(number), network.address(number)).unwrap();
-        }
-        network
-    }
-
-    pub(crate) fn address(&self, number: usize) -> Address {
-        self.genesis.validators[number].registration.address()
-    }
-
-    pub(crate) fn guard_directory(&self, number: usize) -> std::path::PathBuf {
-        self.directory.path().join(format!("guard-{number}"))
-    }
-
-    pub(crate) fn log_directory(&self, number: usize) -> std::path::PathBuf {
-        self.directory.path().join(format!("log-{number}"))
-    }
-
-    pub(crate) async fn start(&self, number: usize, ledger: &Arc<MemoryLedger>) -> Node {
-        let multiaddr = |port: u16| -> Multiaddr { format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap() };
-        let others = (0..4).filter(|other| *other != number);
-        let config = ConsensusConfig {
-            origin: self.genesis.origin(),
-            address: self.address(number),
-            moniker: format!("node-{number}"),
-            listen: multiaddr(self.ports[number].0),
-            gossip_listen: multiaddr(self.ports[number].1),
-            peers: others
-                .map(|other| PeerAddress {
-                    validator: self.address(other),
-                    consensus: multiaddr(self.ports[other].0),
-                    gossip: multiaddr(self.ports[other].1),
-                })
-                .collect(),
-            guard_directory: self.guard_directory(number),
-            log_directory: self.log_directory(number),
-            trust_lost_guard: false,
-            failpoints: false,
-        };
-        let seed = self.seeds[number];
-        let keys = ConsensusKeys { consensus: key(seed, 0), peer_seed: peer_seed(seed, 2) };
-        let handle = start(config, keys, Arc::clone(ledger)).await.expect("the node starts");
-        Node { ledger: Arc::clone(ledger), handle }
-    }
-
-    pub(crate) async fn start_all(&self) -> Vec<Node> {
-        let ledgers: Vec<_> = (0..4).map(|_| MemoryLedger::new(&self.genesis)).collect();
-        futures::future::join_all((0..4).map(|number| self.start(number, &ledgers[number]))).await
-    }
-}
-
-impl Node {
-    /// Waits until this node's ledger stands at a height.
-    pub(crate) async fn reaches(&self, height: u64) {
-        let mut events = self.handle.events();
-        let mut fatal = self.handle.fatal();
-        while self.ledger.tip().height.get() < height {
-            tokio::select! {
-                _ = events.recv() => {}
-                Ok(stopped) = fatal.wait_for(Option::is_some) => panic!("consensus stopped: {:?}", *stopped),
-                () = tokio::time::sleep(std::time::Duration::from_secs(60)) =>
-                    panic!("stuck at {} on the way to {height}", self.ledger.tip().height),
-            }
-        }
-    }
-
-    /// Waits until this node's ledger holds a record.
-    pub(crate) async fn holds(&self, id: &RecordId) {
-        let mut events = self.handle.events();
-        while !self.ledger.holds(id) {
-            let next = tokio::time::timeout(std::time::Duration::from_secs(60), events.recv()).await;
-            assert!(next.is_ok(), "a record is not final after a minute");
-        }
-    }
-
-    /// Waits until nothing waits in this node's pool: a block is in the ledger a moment before its records leave the pool.
-    pub(crate) async fn pool_is_empty(&self) {
-        let emptied = async {
-            while self.handle.pool().records > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(std::time::Duration::from_secs(60), emptied).await;
-        assert!(in_time.is_ok(), "records wait that are final");
     }
 }

@@ -126,6 +126,7 @@ impl Application for LedgerApplication {
             header: tip.hash,
             time: tip.header.time,
             validators: Arc::clone(&tip.validators),
+            scheduled: tip.schedule.set.clone(),
             parameters: (*tip.schedule.parameters).clone(),
         }
     }

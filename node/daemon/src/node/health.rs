@@ -31,7 +31,7 @@ pub(crate) struct NodeHealth {
 
 /// Validators in reach of a consensus, this node included.
 fn connected(consensus: &Consensus) -> u32 {
-    let peers = consensus.peers().iter().filter(|peer| peer.connected).count();
+    let peers = consensus.peers().iter().filter(|peer| peer.connected && peer.in_office).count();
     u32::try_from(peers + 1).unwrap_or(u32::MAX)
 }
 
@@ -42,7 +42,7 @@ impl NodeHealth {
         let away: Vec<_> = consensus
             .peers()
             .into_iter()
-            .filter(|peer| !peer.connected)
+            .filter(|peer| !peer.connected && peer.in_office)
             .map(|peer| {
                 tip.validators.by_address(peer.validator).map_or_else(|| peer.validator.to_string(), |v| v.name.clone())
             })

@@ -165,6 +165,12 @@ impl Office {
             self.say_standing();
             return Ok(());
         }
+        // The others may still need its last votes: it goes when they have decided a block without it (INV-LEAVE-1).
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = tokio::time::sleep(CONFIG_INTERVAL) => return Ok(()),
+            () = consensus.left() => {}
+        }
         self.leave(consensus).await;
         Ok(())
     }
@@ -204,7 +210,11 @@ impl Office {
     async fn enter(&mut self) -> Result<(), ConsensusError> {
         let member = self.member.as_ref().expect("only a member has a standing");
         self.book.look_again(&self.ledger);
-        let keys = ConsensusKeys { peer_seed: *member.peer.seed(), consensus: signing(&member.consensus) };
+        let keys = ConsensusKeys {
+            peer_seed: *member.peer.seed(),
+            consensus: signing(&member.consensus),
+            next_consensus: member.next_consensus.as_ref().map(signing),
+        };
         let config = ConsensusConfig { peers: self.book.addresses(), ..member.settings.clone() };
         let consensus = testamur_consensus::start(config, keys, Arc::clone(&self.application)).await?;
         self.relay(&consensus);
@@ -294,9 +304,15 @@ impl Office {
         }
     }
 
-    fn pass_peers(&self, _consensus: &Consensus) {}
+    fn pass_peers(&self, consensus: &Consensus) {
+        consensus.set_peers(self.book.addresses());
+    }
 
-    fn pass_key(&self, _consensus: &Consensus) {}
+    fn pass_key(&self, consensus: &Consensus) {
+        if let Some(key) = self.member.as_ref().and_then(|member| member.next_consensus.as_ref()) {
+            consensus.hold_key(signing(key));
+        }
+    }
 
     /// Passes committed blocks on to whoever listens to this node.
     fn relay(&self, consensus: &Consensus) {
