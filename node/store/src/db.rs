@@ -31,9 +31,9 @@ use crate::limits::{
 use crate::schema::{Column, SEAL_BYTES, last_number, place, seal};
 
 const DATABASE: &str = "db";
-const IDENTITY: &str = "identity";
+pub(crate) const IDENTITY: &str = "identity";
 const IDENTITY_NEW: &str = "identity.new";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// Whose data directory this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,7 @@
 
 mod admit;
 mod attachments;
+mod backup;
 mod block;
 mod check;
 mod commit;
@@ -47,10 +48,12 @@ mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tip;
+mod transfer;
 mod tree;
 mod view;
 mod window;
 
+pub use backup::{BackupError, BackupFile, BackupProgress, Manifest, change_node, manifest, node_of, restore};
 pub use block::{PreparedBlock, Proposed};
 pub use check::{CheckReport, Finding, Progress, check};
 pub use db::NodeIdentity;
@@ -63,6 +66,7 @@ pub use reads::{StoredHeader, StoredRecord};
 pub use schedule::Schedule;
 pub use scrub::ScrubPosition;
 pub use tip::Tip;
+pub use transfer::{Contents, ExportError, ImportError, StreamProgress, Transferred, import};
 pub use view::{
     ConsistencyProof, DecidedBlock, EntryPosition, HistoryProof, Notarisation, Page, RecordQuery, StateView,
     StoredCheckpoint, StoredEpoch, View,

@@ -32,6 +32,10 @@ pub const SCRUB_STEP_BLOCKS: u64 = 32;
 pub const ATTACHMENTS_PRUNED_MAX: usize = 64;
 /// State rows that one step of the background scrub proves against the tip.
 pub const SCRUB_STEP_STATE_ROWS: usize = 64;
+/// Files of a backup: a database of 10 million records has some hundred.
+pub const BACKUP_FILES_MAX: usize = 100_000;
+/// Bytes of a backup's manifest: about 140 for each file.
+pub const MANIFEST_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Findings that a check reports one by one; beyond, it counts them.
 pub const FINDINGS_MAX: usize = 1_000;
 /// Blocks that are read ahead of the one that is written, in an import: a few of the largest, and their memory is 3 MiB each.

@@ -207,7 +207,7 @@ pub(crate) fn place(column: Column, key: &[u8]) -> String {
     format!("{} {key}", column.name())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string");
