@@ -8,6 +8,7 @@ import { answer, assertPrivate, check, give, launch, next, open, shot, SHOTS } f
 import { all, freePort, REPOSITORY, startNetwork } from "./support/network.mjs";
 import { film, rendered } from "./support/picture.mjs";
 
+const vectors = path.join(REPOSITORY, "tests/vectors");
 let network;
 let other;
 let browser;
@@ -286,6 +287,27 @@ test("documents: with a receipt, without, by hash", async (t) => {
   await turn.done();
   assert.equal(await tab.$eval("[data-document]", (one) => one.dataset.document), "lookup/found");
   assert.deepEqual(complaints, []);
+});
+
+test("documents: a receipt whose witnesses left office says what to do, and is green once refreshed", async (t) => {
+  const { tab } = await page(t);
+  const vector = (name) => path.join(vectors, name);
+  await tab.click("#settings-toggle");
+  await tab.setInputFiles("#trust-file", vector("trust-terms-newest.json"));
+  await tab.click("#trust-install");
+  await tab.locator("#trust-remove").waitFor();
+  await tab.getByRole("tab").nth(1).click();
+  const said = async (name) => {
+    const turn = await next(tab);
+    await give(tab, "#document-files", vector(`receipts/terms-${name}.json`));
+    await turn.done();
+    return tab.$eval("[data-document]", (one) => one.dataset.document);
+  };
+  assert.equal(await said("before-newest"), "receipt/out-of-office");
+  assert.match(await tab.innerText("main"), /no longer in office.*refreshed receipt/s);
+  await shot(tab, "document-out-of-office");
+  assert.equal(await said("before-refreshed-newest"), "receipt/confirmed");
+  assert.equal(await said("stolen-keys"), "receipt/out-of-office");
 });
 
 test("the report: saved with all evidence, and printed", async (t) => {

@@ -228,6 +228,22 @@ test('documents: a receipt needs nobody, and swapped files are told', async () =
   assert.deepEqual(where.nodes[0].asked, []);
 });
 
+test('documents: a receipt out of office is not green until it is refreshed, and one by stolen keys never is', async () => {
+  const where = { trust: ledger.TrustFile.decode(read('trust-terms-newest.json')), nodes: [await node(() => undefined)], now: () => 1_800_001_000 };
+  const outcome = async (name) => {
+    const answer = await ledger.lookUp(where, { kind: 'receipt', receipt: read(`receipts/terms-${name}.json`) }, {});
+    return [answer.outcome, answer.facts?.anchoredAt];
+  };
+  for (const term of ['before', 'between']) {
+    assert.deepEqual(await outcome(`${term}-newest`), ['out-of-office', undefined]);
+    assert.deepEqual(await outcome(`${term}-refreshed-newest`), ['confirmed', 6]);
+  }
+  for (const forged of ['stolen-keys', 'stolen-keys-and-an-epoch-of-theirs', 'stolen-keys-and-the-newest-epoch', 'stolen-keys-and-a-later-epoch']) {
+    assert.notEqual((await outcome(forged))[0], 'confirmed', forged);
+  }
+  assert.deepEqual(where.nodes[0].asked, []);
+});
+
 test('documents: entries are proven, and what one node leaves out another has', async () => {
   const receipt = read('receipts/plain.json');
   const trust = ledger.TrustFile.decode(read('trust.json'));
