@@ -129,8 +129,12 @@ fn sized(signature: &[u8]) -> [u8; 64] {
 
 /// Members in set order, by their numbers.
 pub fn members(numbers: &[u32]) -> Vec<Member> {
-    let mut members: Vec<_> = numbers.iter().map(|n| Member::new(*n)).collect();
-    members.sort_by_key(|m| m.address);
+    in_order(numbers.iter().map(|n| Member::new(*n)).collect())
+}
+
+/// Members in set order.
+pub fn in_order(mut members: Vec<Member>) -> Vec<Member> {
+    members.sort_by_key(|member| member.address);
     members
 }
 

@@ -1,6 +1,7 @@
 //! Receipts across terms of office, and what those can do who get hold of keys that have left it.
 //!
-//! A network of four validators takes in a fifth, and then lets one of the first four go. Each epoch has a receipt: as it
+//! A network of four validators takes in a fifth, and then lets one of the first four go, while another gets another
+//! key. Each epoch has a receipt: as it
 //! was given out, and brought under the newest checkpoint. Three of the first four keys are stolen: they still make a
 //! quorum of epoch 0.
 
@@ -11,7 +12,7 @@ use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::{Act, Bytes};
 use testamur_primitives::units::Height;
 
-use crate::chain::{Chain, START, key, members, record};
+use crate::chain::{Chain, Member, START, in_order, key, members, record};
 
 /// A receipt, the trust file that it is held against, and the answer.
 pub(super) struct Case {
@@ -38,10 +39,15 @@ fn notarise(chain: &Chain, number: u8) -> String {
     record(&chain.genesis, &key("author", 0), &format!("term-{number}"), START, act).as_str().to_owned()
 }
 
+/// Validator 0 is gone, and validator 3 has another key.
+fn last_set() -> Vec<Member> {
+    in_order([1, 2, 4].map(Member::new).into_iter().chain([Member::rotated(3, [33, 3, 3])]).collect())
+}
+
 /// Heights 1, 3 and 5 hold a record each, of epochs 0, 1 and 2; heights 2 and 4 end an epoch.
 fn chain() -> Chain {
     let mut chain = Chain::new("terms");
-    for (number, next) in [(0, members(&[0, 1, 2, 3, 4])), (1, members(&[1, 2, 3, 4]))] {
+    for (number, next) in [(0, members(&[0, 1, 2, 3, 4])), (1, last_set())] {
         let record = notarise(&chain, number);
         chain.append(START + 10 * u64::from(number), &[record]);
         chain.change_set(START + 10 * u64::from(number) + 5, next);

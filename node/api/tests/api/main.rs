@@ -7,6 +7,7 @@ mod admin;
 mod client;
 mod document;
 mod ebsi;
+mod governance;
 mod http2;
 mod ledger;
 mod log;

@@ -233,6 +233,8 @@ fn policy(trust: &TrustFile) -> Exit {
 
 fn remove(installed: &Installed, output: &Output) -> Result<Exit, CommandError> {
     fs::remove_file(&installed.path).map_err(|e| CommandError::file("remove", &installed.path, e))?;
+    // Which nodes were asked is of no use without it; that it was never remembered is no error.
+    let _ = fs::remove_file(installed.path.with_extension("nodes"));
     output.result(&Summary::new(installed), || {
         format!("Removed {}. Its receipts can no longer be told from others here.", installed.trust.origin())
     });

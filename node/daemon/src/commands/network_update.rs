@@ -86,16 +86,25 @@ impl Update {
                 "`testamur network add FILE` installs one",
             ));
         }
-        let mut all = Vec::new();
+        let (mut all, mut failed) = (Vec::new(), false);
         for installed in &installed {
-            let updated = self.update(installed)?;
-            output.line(describe(&updated, output).trim_end());
-            all.push(updated);
+            match self.update(installed) {
+                Ok(updated) => {
+                    output.line(describe(&updated, output).trim_end());
+                    all.push(updated);
+                }
+                Err(error) if self.name.is_some() => return Err(error),
+                // The others are updated all the same.
+                Err(error) => {
+                    output.error(&error);
+                    failed = true;
+                }
+            }
         }
         if output.is_json() {
             output.result(&all, String::new);
         }
-        Ok(Exit::Ok)
+        Ok(if failed { Exit::Operational } else { Exit::Ok })
     }
 
     fn update(&self, installed: &Installed) -> Result<Updated, CommandError> {

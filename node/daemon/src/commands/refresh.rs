@@ -287,8 +287,8 @@ fn not_valid(code: &str, error: &impl ToString) -> Left {
 fn replace(path: &Path, held: Held, receipt: Receipt) -> Result<(), Left> {
     let bytes = match held {
         Held::Container(_) => {
-            let hint = "refresh the receipts that were cut from it";
-            return Err(CommandError::content(path, "containers are not refreshed yet", hint).into());
+            let refreshed = Container::open(path).and_then(|container| container.refresh(&receipt));
+            return Ok(refreshed.map_err(|error| bulk::failed(&error))?);
         }
         Held::Receipt(_) => receipt.encode(),
         Held::Package(package, _) => Package { receipt: Some(receipt), ..*package }.encode(),

@@ -177,5 +177,8 @@ fn describe(report: &Report, verdict: &Verdict, exit: Exit, output: &Output) -> 
     row("witnesses", format!("{} of {} validators", facts.witnesses.len(), facts.validators));
     row("in office", format!("until {}", utc(facts.in_office_until)));
     row("network", facts.origin.clone());
+    if exit == Exit::OutOfOffice {
+        text += &format!("\nRefresh it before you rely on it: testamur refresh {}\n", harmless(&report.container));
+    }
     text
 }
