@@ -7,11 +7,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use testamur_primitives::commitment::{DigestAlgorithm, Form};
+use testamur_primitives::codec::sha256;
+use testamur_primitives::commitment::{BatchLeaf, DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::hash::TreeHash;
+use testamur_primitives::merkle::MemoryTree;
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::Receipt;
-use testamur_primitives::record::{Act, Bytes};
+use testamur_primitives::record::{Act, BatchTree, Bytes};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_tests::chain::{Chain, Member, START, in_order, key, members, record};
@@ -234,6 +236,72 @@ fn chain_over(last: Vec<Member>) -> Chain {
         member
     };
     chain(in_order(last.into_iter().map(first).collect()))
+}
+
+/// A receipt container of three documents, by the format's own words.
+fn container(ledger: &Receipt, leaves: &[BatchLeaf], record: &str, root: TreeHash) -> Vec<u8> {
+    let id = [7; 16];
+    let mut file = [b"\x89testamur-rcs\r\n\x1a".as_slice(), &1u16.to_be_bytes(), &id].concat();
+    let mut section = |kind: u8, body: &[u8]| {
+        let offset = file.len() as u64;
+        let framed = [&[kind], (body.len() as u32).to_be_bytes().as_slice(), body].concat();
+        let check = sha256(&[b"testamur/container/v1\0", &id, &offset.to_be_bytes(), &framed]);
+        file.extend([framed.as_slice(), &check].concat());
+        offset
+    };
+    section(1, br#"{"alg":"sha2-256","exclude":[],"form":"digest","links":"skip","order":"given","v":1}"#);
+    let count = leaves.len() as u64;
+    let mut chunk = [&0u64.to_be_bytes()[..], &(count as u16).to_be_bytes(), &[0], root.as_bytes()].concat();
+    chunk.extend(leaves.iter().map(|leaf| leaf.digest.algorithm() as u8));
+    leaves.iter().for_each(|leaf| chunk.extend(leaf.digest.as_bytes()));
+    chunk.extend(leaves.iter().flat_map(|_| 1u16.to_be_bytes()));
+    chunk.extend((b'a'..).take(leaves.len()));
+    let chunk = section(2, &chunk);
+    let counts = [&count.to_be_bytes()[..], &1u32.to_be_bytes(), root.as_bytes()].concat();
+    let index = section(3, &[&counts[..], &chunk.to_be_bytes(), root.as_bytes()].concat());
+    section(4, record.as_bytes());
+    let ledger = section(5, &ledger.clone().encode());
+    section(6, &[index.to_be_bytes(), ledger.to_be_bytes()].concat());
+    file
+}
+
+#[test]
+fn a_container_is_refreshed_once_for_all_its_documents() {
+    let digest = |n: u8| DocumentDigest::new(DigestAlgorithm::Sha2_256, vec![n; 32]).expect("32 bytes");
+    let leaves: Vec<_> = (0..3).map(|n| BatchLeaf { digest: digest(n), salt: None }).collect();
+    let tree = MemoryTree::from_leaf_hashes(&leaves.iter().map(BatchLeaf::leaf_hash).collect::<Vec<_>>());
+    let root = tree.root(3).expect("three leaves");
+    let chain = || {
+        let mut chain = Chain::new("refresh");
+        let act = Act::NotariseBatch { tree: BatchTree::Rfc6962Sha256, root, count: 3, reference: None };
+        let batch = record(&chain.genesis, &key("author", 0), "batch", START, act).as_str().to_owned();
+        chain.append(START, &[batch]);
+        chain.change_set(START + 5, members(&[0, 1, 2, 3, 4]));
+        chain.append::<&[u8]>(START + 10, &[]);
+        chain
+    };
+    let user = User::trusting(&chain().pinned(Height(3)));
+    let receipt = chain().receipt(0, None);
+    let file = container(&receipt, &leaves, &receipt.record, root);
+    user.write("archive.receipts", &file);
+    let cut = |document: &str| {
+        let out = format!("{document}-{}.receipt.json", user.read("archive.receipts").len());
+        let ran = user.run(&["receipt", "cut", "archive.receipts", document, "--out", &out]);
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        user.verify(&out)
+    };
+    assert_eq!(cut("b"), 5);
+    let node = ChainNode::start(chain(), Height(3));
+    let (exit, said) = user.refresh("archive.receipts", &node);
+    assert_eq!((exit, &said["outcome"], &said["anchored_at"]), (0, &json!("refreshed"), &json!(3)), "{said}");
+    assert_eq!((cut("a"), cut("b"), cut("c")), (0, 0, 0));
+    assert_eq!(user.refresh("archive.receipts", &node).1["outcome"], json!("fresh"));
+    let mut damaged = file;
+    damaged[120] ^= 1;
+    user.write("damaged.receipts", &damaged);
+    let (exit, said) = user.refresh("damaged.receipts", &node);
+    assert_eq!((exit, said["outcome"].as_str()), (3, Some("not-valid")), "{said}");
+    assert_eq!(user.read("damaged.receipts"), damaged);
 }
 
 /// Whoever has three of the four keys of epoch 0 can sign what then looks like a block of then.
