@@ -3,9 +3,9 @@
 
     check_vectors.py [SHARED]        SHARED holds merkle/ and wycheproof/; what is not there is printed as skipped
 """
-import base64, hashlib, json, os, random, struct, sys, time
+import base64, hashlib, io, json, os, random, struct, sys, time
 import containers as container_file
-import registries, verify
+import ledger, registries, verify
 from batch import judge
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors")
@@ -82,6 +82,60 @@ def containers():
             check("containers", "a flipped bit", "read", "refused")
         except refused:
             check("containers", "a flipped bit", "refused", "refused")
+
+def ledgers():
+    folder = os.path.join(HERE, "ledger")
+    facts, files = load(folder, "facts.json"), {}
+    with open(os.path.join(folder, "trust.json"), "rb") as file, open(os.path.join(HERE, "trust-other.json"), "rb") as other:
+        trust, stranger = verify.Trust(file.read()), verify.Trust(other.read())
+    for name in ("snapshot", "log"):
+        with open(os.path.join(folder, name + ".ledger"), "rb") as file:
+            files[name] = file.read()
+    judge_ledger = lambda raw, trust=trust, records=False: ledger.judge(io.BytesIO(raw), trust, records)
+    raw = files["snapshot"]
+    code, verdict, found = judge_ledger(raw, records=True)
+    check("ledgers", "snapshot", (code, verdict), (0, "verified"))
+    check("ledgers", "facts", [found[name] for name in ("height", "records", "epoch")], [facts[name] for name in ("height", "records", "epoch")])
+    # Without the state nobody but who executes the blocks knows the later validators.
+    check("ledgers", "log", judge_ledger(files["log"])[:2], (4, "cannot tell"))
+    check("ledgers", "another network", judge_ledger(raw, stranger)[:2], (3, "not valid"))
+    choose = random.Random(3)
+    for _ in range(60):
+        damaged = bytearray(raw)
+        damaged[choose.randrange(len(raw))] ^= 1 << choose.randrange(8)
+        check("ledgers", "a flipped bit", judge_ledger(bytes(damaged))[:2], (3, "not valid"))
+    for _ in range(30):
+        check("ledgers", "cut", judge_ledger(raw[:choose.randrange(len(raw))])[:2], (3, "not valid"))
+    check("ledgers", "longer", judge_ledger(raw + b"x")[:2], (3, "not valid"))
+    check("ledgers", "empty", judge_ledger(b"")[:2], (3, "not valid"))
+    forged_ledgers(raw, judge_ledger)
+
+def forged_ledgers(raw, judge_ledger):
+    """Frames left out, exchanged or changed, under a hash that fits: refused all the same."""
+    frames, at = [], len(ledger.MAGIC)
+    while at < len(raw):
+        length = int.from_bytes(raw[at + 1:at + 5], "big")
+        frames.append((raw[at:at + 1], raw[at + 5:at + 5 + length]))
+        at += 5 + length
+    def again(changed):
+        body = ledger.MAGIC + b"".join(kind + struct.pack(">I", len(payload)) + payload for kind, payload in changed[:-1])
+        return body + b"Z" + struct.pack(">I", 32) + verify.h(body)
+    check("ledgers", "the same again", again(frames), raw)
+    places = {kind: [i for i, frame in enumerate(frames) if frame[0] == kind] for kind in (b"B", b"N", b"S")}
+    def swapped(one, other):
+        changed = list(frames)
+        changed[one], changed[other] = changed[other], changed[one]
+        return changed
+    # A note that no epoch needs is not looked at: the last one, and those of the epochs' last headers, are.
+    cases = {"a block left out": [f for i, f in enumerate(frames) if i not in (places[b"B"][5], places[b"N"][5])],
+             "the last certificate is another's": swapped(places[b"N"][-1], places[b"N"][0]),
+             "values exchanged": swapped(places[b"S"][3], places[b"S"][4]),
+             "a value left out": [f for i, f in enumerate(frames) if i != places[b"S"][3]]}
+    changed = list(frames)
+    changed[places[b"S"][3]] = (b"S", frames[places[b"S"][3]][1][:-1] + b" ")
+    cases["a value changed"] = changed
+    for what, changed in cases.items():
+        check("ledgers", what, judge_ledger(again(changed))[:2], (3, "not valid"))
 
 def records():
     file = load(HERE, "records.json")
@@ -223,7 +277,7 @@ def cctv(path):
 
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else ""
-    steps = [receipts, sample, mutants, containers, records, evidence, story, members, status_tokens, formats, ed25519_edges]
+    steps = [receipts, sample, mutants, containers, ledgers, records, evidence, story, members, status_tokens, formats, ed25519_edges]
     for step in steps:
         started = time.time()
         step()

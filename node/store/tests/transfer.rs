@@ -296,3 +296,37 @@ fn directories_are_new_or_left_alone() {
         "an observer's directory becomes nobody else's by itself"
     );
 }
+
+/// The committed export is what this code makes, and reads as it always did; the Python verifier reads the same file.
+/// `WRITE_VECTORS=1` writes it anew: a `wire:` change.
+#[test]
+fn the_golden_ledger_is_made_and_read_again() {
+    let (mut network, directory) = (TestNetwork::named("golden", 4, 2), tempfile::tempdir().unwrap());
+    let ledger = network.open(&directory.path().join("node"), 1).unwrap();
+    full(&mut network, &ledger);
+    let tip = ledger.tip();
+    let facts = format!(
+        "{{\"epoch\":{},\"header\":\"{}\",\"height\":{},\"records\":{}}}\n",
+        tip.header.epoch, tip.hash, tip.header.height, tip.header.log_size
+    );
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/ledger");
+    let files = [
+        ("snapshot.ledger", exported(&ledger, Contents::Snapshot)),
+        ("log.ledger", exported(&ledger, Contents::Log)),
+        ("trust.json", network.trust().to_json().into_bytes()),
+        ("facts.json", facts.into_bytes()),
+    ];
+    for (name, bytes) in &files {
+        let path = folder.join(name);
+        if std::env::var_os("WRITE_VECTORS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap() == *bytes, "{name} differs");
+    }
+    let trust = TrustFile::from_json(&std::fs::read(folder.join("trust.json")).unwrap()).unwrap();
+    for (name, contents) in [("snapshot.ledger", Contents::Snapshot), ("log.ledger", Contents::Log)] {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        imported(&directory.path().join(name), &trust, contents, &bytes).unwrap();
+    }
+}
