@@ -11,17 +11,17 @@
 //! * **Idle**: when a height is finished, the next begins when a record waits, when others have begun it, or when the
 //!   heartbeat is due. Until then the engine waits for our answer.
 
+mod verdicts;
+
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
-use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
+use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next};
 use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, Validity};
 use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, PeerId, ProposedValue};
 use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg, Reply};
-use bytes::Bytes;
 use testamur_primitives::checkpoint::{ValueId, verify_certificate};
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::{Address, RecordId};
@@ -38,7 +38,7 @@ use crate::context::{
 use crate::error::ConsensusError;
 use crate::follow::Following;
 use crate::guard::Guard;
-use crate::limits::{EMPTY_PROPOSAL_WAIT, HELD_HEIGHTS_MAX, HELD_PROPOSALS_MAX, PREPARED_MAX};
+use crate::limits::{EMPTY_PROPOSAL_WAIT, HELD_HEIGHTS_MAX, HELD_PROPOSALS_MAX};
 use crate::metrics::Counters;
 use crate::participation::Participation;
 use crate::parts::{Received, Streamed, Streams};
@@ -442,92 +442,6 @@ impl<A: Application> Host<A> {
         }
     }
 
-    /// A verdict on a complete proposal for the next height: valid, or none.
-    async fn judge(&mut self, streamed: Streamed) -> Result<Option<ProposedValue<Network>>, ConsensusError> {
-        let Streamed { height, round, valid_round, proposer, value, .. } = streamed;
-        let expected =
-            self.shared.sets.read().expect("no panic while held").members().proposer(height, round).ledger_address();
-        if expected != proposer {
-            return Ok(None); // it was held for a later height, before its proposer was known
-        }
-        if value.time.get() > now().get().saturating_add(self.tip.parameters.clock_tolerance_s.into()) {
-            Counters::add(&self.shared.counters.ahead_of_clock, 1);
-            tracing::warn!(%height, %round, %proposer, "proposal is ahead of this node's clock: no verdict yet");
-            self.hold(streamed);
-            return Ok(None);
-        }
-        if self.prepared.get(&value).is_some_and(|block| block.attached) {
-            return Ok(Some(valid(height, round, valid_round, proposer, value)));
-        }
-        let seen = Undecided { round, proposer, bytes: streamed.bytes.clone() };
-        let block = self.validate(streamed.bytes, Attachments::Checked, Some((value, seen))).await?;
-        let Some(block) = block else { return Ok(None) };
-        self.keep(value, block);
-        Ok(Some(valid(height, round, valid_round, proposer, value)))
-    }
-
-    /// Executes a block for the next height; with `store`, also checks its value and makes it durable.
-    async fn validate(
-        &self,
-        bytes: Bytes,
-        attachments: Attachments,
-        store: Option<(ValueId, Undecided)>,
-    ) -> Result<Judged<A::Block>, ConsensusError> {
-        let height = self.tip.height.next();
-        self.blocking(move |s| {
-            let block = match s.app.validate(&bytes, &|leaf| s.pool.known(leaf), attachments)? {
-                Ok(block) => block,
-                Err(reason) => {
-                    Counters::add(&s.counters.invalid, 1);
-                    tracing::warn!(%height, reason, "invalid block");
-                    return Ok(None);
-                }
-            };
-            if let Some((value, seen)) = store {
-                if block.header.value_id() != value {
-                    Counters::add(&s.counters.parts_refused, 1);
-                    return Ok(None);
-                }
-                // INV-ATTACH-1: nothing is voted for whose attachments this node does not hold, so that a quorum
-                // holds what is decided. Like changed parts, it speaks against these bytes and not against the value.
-                if !block.attached {
-                    Counters::add(&s.counters.unattached, 1);
-                    tracing::warn!(%height, "a proposal without its records' attachments: no verdict");
-                    return Ok(None);
-                }
-                s.app.put_undecided(height, &block, &seen)?; // INV-HOST-1
-            }
-            Ok(Some(block))
-        })
-        .await
-    }
-
-    fn keep(&mut self, value: ValueId, block: Arc<Prepared<A::Block>>) {
-        if self.prepared.len() >= PREPARED_MAX && !self.prepared.contains_key(&value) {
-            // All of them are in the store: any may go, and is executed again if it is the one.
-            let some = self.prepared.keys().next().copied();
-            some.and_then(|value| self.prepared.remove(&value));
-        }
-        self.prepared.insert(value, block);
-    }
-
-    /// An executed block of the next height, from memory or from the store.
-    async fn find(&mut self, height: Height, value: ValueId) -> Result<Judged<A::Block>, ConsensusError> {
-        if let Some(block) = self.prepared.get(&value) {
-            return Ok(Some(Arc::clone(block)));
-        }
-        if height != self.tip.height.next() {
-            return Ok(None);
-        }
-        for undecided in self.blocking(move |s| s.app.undecided(height)).await? {
-            match self.validate(undecided.bytes, Attachments::AsTheyCome, None).await? {
-                Some(block) if block.header.value_id() == value => return Ok(Some(block)),
-                _ => {}
-            }
-        }
-        Ok(None)
-    }
-
     async fn commit(&mut self, certificate: CommitCertificate<Network>) -> Result<(), ConsensusError> {
         let (height, value) = (certificate.height.0, certificate.value_id.0);
         let decision = |reason: String| ConsensusError::Decision { height: height.get(), reason };
@@ -583,39 +497,6 @@ impl<A: Application> Host<A> {
         }
         tracing::info!(%tip, "caught up: voting from here");
         Ok(true)
-    }
-
-    async fn receive_synced(
-        &mut self,
-        height: EngineHeight,
-        round: EngineRound,
-        proposer: EngineAddress,
-        bytes: Bytes,
-    ) -> Result<SyncedValueOutcome<Network>, ConsensusError> {
-        if height.0 != self.tip.height.next() {
-            return Ok(SyncedValueOutcome::LocalTransientError);
-        }
-        if let Some(following) = &mut self.following {
-            following.synced(height.0);
-        }
-        let Some(block) = self.validate(bytes.clone(), Attachments::AsTheyCome, None).await? else {
-            // Perhaps only this peer's copy is bad: the certificate does not cover the records directly.
-            return Ok(SyncedValueOutcome::PeerFault);
-        };
-        let value = block.header.value_id();
-        let seen = Undecided { round: ledger_round(round).unwrap_or_default(), proposer: proposer.0, bytes };
-        let stored = Arc::clone(&block);
-        self.blocking(move |s| s.app.put_undecided(height.0, &stored, &seen)).await?; // INV-HOST-1
-        self.keep(value, block);
-        self.shared.counters.synced.fetch_add(1, Ordering::Relaxed);
-        Ok(SyncedValueOutcome::Verdict(ProposedValue {
-            height,
-            round,
-            valid_round: EngineRound::Nil,
-            proposer,
-            value: EngineValue(value),
-            validity: Validity::Valid,
-        }))
     }
 
     /// Calls the ledger where blocking is allowed.

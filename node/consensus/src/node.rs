@@ -151,10 +151,7 @@ pub async fn start<A: Application>(
     let keypair = check_office(&config, &keys, &tip)?;
     make_log_directory(&config.log_directory)?;
     let abort_after_sync = config.failpoints.then(failpoint).flatten();
-    // A validator that is only scheduled was in no set yet (no name or key is ever registered twice): up to the tip its key
-    // has signed nothing, and its guard is behind nothing.
-    let in_office = tip.validators.by_address(config.address).is_some();
-    let signed_up_to = if in_office { tip.height } else { Height(0) };
+    let signed_up_to = signed_up_to(&*app, &tip, config.address)?;
     let (guard, standing) = Guard::open(&config.guard_directory, config.address, signed_up_to, abort_after_sync)?;
     let guard = Arc::new(guard);
 
@@ -216,10 +213,21 @@ pub async fn start<A: Application>(
         sets,
         on_guard_failure: Arc::new(move |error| on_failure.send(error.into())),
     };
-    let following = start_as(&config, &guard, standing, tip.height, &tips, peers.table().len(), started).await?;
     let (role_sender, role) = watch::channel(Role::Following);
     let mut participation = Participation::new(config.address, peer_key, keyring, role_sender.clone());
-    let engine = settings.start(participation.wants_to_sign(following.is_some()).unwrap_or(false)).await?;
+    let first_engine = async {
+        let following = start_as(&config, &guard, standing, tip.height, &tips, peers.table().len(), started).await?;
+        let signs = participation.wants_to_sign(following.is_some()).unwrap_or(false);
+        Ok((settings.start(signs).await?, following))
+    };
+    let (engine, following) = match first_engine.await {
+        Ok(started) => started,
+        Err(error) => {
+            // Or its port would stay taken for a later start in this process.
+            gossip_task.abort();
+            return Err(error);
+        }
+    };
     participation.announce(&tip, engine.signs);
 
     let (stop, mut stopping) = watch::channel(false);
@@ -522,6 +530,18 @@ async fn start_as(
     }
     tracing::info!(%tip, %had, %claimed, "catching up before voting");
     Ok(Some(Following::CatchingUp(CatchingUp::new(claimed, had, Instant::now()))))
+}
+
+/// Up to which height this validator's key may have signed anything. One that enters office with the next height or later
+/// was in no set yet (no name or key is ever registered twice), so its guard is behind nothing: it must not wait for others
+/// to decide without it, since they may need it to decide at all.
+fn signed_up_to<A: Application>(app: &A, tip: &TipView, address: Address) -> Result<Height, ConsensusError> {
+    if tip.validators.by_address(address).is_none() {
+        return Ok(Height(0));
+    }
+    let decided = if tip.height == Height(0) { None } else { app.decided(tip.height)? };
+    let enters = decided.is_some_and(|decided| decided.validators.by_address(address).is_none());
+    Ok(if enters { Height(0) } else { tip.height })
 }
 
 /// The libp2p identity, after checking that this validator is or will be in office, with it. Which consensus key it needs

@@ -78,9 +78,9 @@ impl Participation {
     /// Announces the role of a node that stands at `tip` with an engine that signs or does not.
     pub(crate) fn announce(&mut self, tip: &TipView, signs: bool) {
         let role = self.role(tip, signs);
-        let before = self.role.send_replace(role);
         let next = tip.height.next();
-        if before != role {
+        let changed = self.role.send_if_modified(|old| std::mem::replace(old, role) != role);
+        if changed {
             match role {
                 Role::KeyMissing => tracing::error!(
                     %next,

@@ -303,6 +303,31 @@ async fn the_fifth_joins_while_one_of_four_is_dead() {
     stop(nodes).await;
 }
 
+/// The set with the fifth holds two heights after it is scheduled, one of four is dead, and the fifth starts when the others
+/// already stand still for want of its vote: it must not wait for a height that others decide without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_newcomer_that_is_late_and_needed_votes_at_once() {
+    let network = idle();
+    let mut nodes = network.start_all().await;
+    nodes[0].reaches(3).await;
+    nodes.pop().unwrap().handle.shutdown().await;
+    let from = schedule(&nodes[0], 0, "0 1 2 3 4").await;
+    for node in &nodes {
+        node.reaches(from - 1).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(nodes.iter().all(|node| tip(node) == from - 1), "three of five decide nothing");
+    let started = Instant::now();
+    nodes.push(network.start(4, &nodes[0].ledger.backup()).await);
+    nodes[0].reaches(from + 3).await;
+    println!("four heights after {:?}", started.elapsed());
+    assert!((from..from + 3).all(|height| signed(&nodes[0], 4, height)));
+    let all: Vec<_> = nodes.iter().collect();
+    nobody_signed_twice(&all);
+    check_chain(&network, &all);
+    stop(nodes).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn addresses_are_brought_while_everything_runs() {
     let network = idle();
