@@ -431,6 +431,9 @@ fn a_trust_file_whose_keys_are_out_of_office_says_what_to_do() {
     let node = ChainNode::start(ended, TIP);
     let ran = user.run(&["network", "update", "refresh", "--node", &node.url()]);
     assert!(ran.exit == 1 && ran.err.contains("whoever got hold of them since"), "{}", ran.err);
+    user.write("x.receipt.json", &good().receipt(0, None).encode());
+    let (exit, said) = user.refresh("x.receipt.json", &node);
+    assert_eq!((exit, said["code"].as_str()), (1, Some("network.out-of-office")), "{said}");
     let ran = user.run(&["network", "update", "refresh", "--node", &node.url(), "--anyway"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
 }

@@ -215,6 +215,27 @@ pub(crate) fn remember_nodes(installed: &Installed, given: &[String]) {
     }
 }
 
+/// Whether the keys at the beginning of every path from a trust file are in office by date: else whoever got hold of them
+/// since could have made the path, and what it leads to.
+#[cfg(feature = "node")]
+pub(crate) fn in_office(trust: &TrustFile) -> Result<(), CommandError> {
+    let epoch = trust.pinned().map_or_else(|| trust.genesis_epoch(), |(_, epoch)| epoch.clone());
+    let until = epoch.validators.in_office_until();
+    if crate::output::now()? <= until {
+        return Ok(());
+    }
+    let what = format!(
+        "the keys that the trust file of {} pins were in office only until {}: whoever got hold of them since could have \
+         made a path from there",
+        trust.origin(),
+        crate::output::utc(until),
+    );
+    let hint = "get a newer trust file from the network's operators, compare its fingerprint by telephone, and install it \
+                with `testamur network add FILE`; or insist with `testamur network update --anyway`, and compare the new \
+                fingerprint then";
+    Err(CommandError::failed("network.out-of-office", what, hint))
+}
+
 /// Keeps what shows that two histories were signed, and says so.
 #[cfg(feature = "node")]
 pub(crate) fn contradicted(contradiction: &testamur_client::path::Contradiction) -> CommandError {

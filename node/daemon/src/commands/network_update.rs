@@ -17,7 +17,7 @@ use testamur_primitives::trust::TrustFile;
 
 use crate::exit::{CommandError, Exit};
 use crate::networks::{self, Installed};
-use crate::output::{Output, Tone, harmless, now, utc};
+use crate::output::{Output, Tone, harmless, utc};
 use crate::service;
 
 /// Arguments of `network update`.
@@ -109,7 +109,9 @@ impl Update {
 
     fn update(&self, installed: &Installed) -> Result<Updated, CommandError> {
         let trust = &installed.trust;
-        self.check_office(trust)?;
+        if !self.anyway {
+            networks::in_office(trust)?;
+        }
         let urls = networks::nodes(installed, &self.node)?;
         let nodes = Nodes::new(&urls, &Connections::default())
             .map_err(|e| CommandError::failed(e.code(), &e, "check --node"))?;
@@ -136,23 +138,6 @@ impl Update {
             node: newest.server,
             passed_over: faults.iter().map(ToString::to_string).collect(),
         })
-    }
-
-    fn check_office(&self, trust: &TrustFile) -> Result<(), CommandError> {
-        let epoch = trust.pinned().map_or_else(|| trust.genesis_epoch(), |(_, epoch)| epoch.clone());
-        let until = epoch.validators.in_office_until();
-        if self.anyway || now()? <= until {
-            return Ok(());
-        }
-        let what = format!(
-            "the keys that the trust file of {} pins were in office only until {}: whoever got hold of them since could \
-             have made a path from there",
-            trust.origin(),
-            utc(until),
-        );
-        let hint = "get a newer trust file from the network's operators, compare its fingerprint by telephone, and install \
-                    it with `testamur network add FILE`; or insist with --anyway, and compare the new fingerprint then";
-        Err(CommandError::failed("network.out-of-office", what, hint))
     }
 }
 

@@ -201,6 +201,8 @@ impl Desk {
             let Some(installed) = installed else {
                 return Err(cannot_tell(&ReceiptError::UnknownNetwork(genesis)));
             };
+            // A receipt must not be made green by a path that a thief of old keys could have made.
+            networks::in_office(&installed.trust).map_err(Left::All)?;
             let urls = networks::nodes(&installed, &self.nodes).map_err(Left::All)?;
             let nodes = Nodes::new(&urls, &Connections::default())
                 .map_err(|e| Left::All(CommandError::failed(e.code(), &e, "check --node")))?;

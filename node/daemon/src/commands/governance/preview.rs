@@ -57,9 +57,9 @@ impl Preview {
                 preview.what = "change the parameters".into();
                 let json = |value| serde_json::to_value(value).expect("parameters are JSON");
                 let (before, after) = (json(&standing.newest_parameters.parameters), json(parameters));
-                for (name, key) in PARAMETERS {
-                    if before[key] != after[key] {
-                        preview.row(name, Some(before[key].to_string()), after[key].to_string());
+                for name in PARAMETERS {
+                    if before[name] != after[name] {
+                        preview.row(name, Some(before[name].to_string()), after[name].to_string());
                     }
                 }
                 preview.from(*from, standing);
@@ -245,14 +245,14 @@ impl Preview {
     }
 }
 
-/// The parameters as people read them.
-const PARAMETERS: [(&str, &str); 6] = [
-    ("heartbeat_s", "heartbeat_s"),
-    ("block_bytes_max", "block_bytes_max"),
-    ("clock_tolerance_s", "clock_tolerance_s"),
-    ("propose_timeout_ms", "propose_timeout_ms"),
-    ("vote_timeout_ms", "vote_timeout_ms"),
-    ("round_timeout_ms", "round_timeout_ms"),
+/// The parameters, by their names in genesis.
+const PARAMETERS: [&str; 6] = [
+    "heartbeat_s",
+    "block_bytes_max",
+    "clock_tolerance_s",
+    "propose_timeout_ms",
+    "vote_timeout_ms",
+    "round_timeout_ms",
 ];
 
 /// From which block on, and when that is.
