@@ -13,6 +13,8 @@
 //! its length (2), its bytes, then its attachment's bytes; `3` wanted: SHA-256 of an attachment (32). The answer to a
 //! wanted attachment that is held is `4` and its bytes; every other answer is a hello.
 
+mod work;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -27,7 +29,7 @@ use libp2p::request_response::{self, OutboundRequestId, ProtocolSupport, Respons
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
-use testamur_primitives::block::{push_entry, split_entry};
+use testamur_primitives::block::push_entry;
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::AttachmentHash;
 use testamur_primitives::limits::ATTACHMENT_BYTES_MAX;
@@ -42,6 +44,7 @@ use crate::limits::{
 };
 use crate::metrics::Counters;
 use crate::peers::Table;
+use work::Work;
 
 /// What gossip needs of its node.
 pub(crate) trait GossipNode: Send + Sync + 'static {
@@ -564,74 +567,5 @@ impl Gossip {
                 let _ = done.send((channel, answer)).await;
             }
         });
-    }
-}
-
-/// What a message asks of this node.
-#[derive(Debug, PartialEq, Eq)]
-enum Work {
-    Bundle(Bytes),
-    Attached(Bytes, Bytes),
-    Wanted(AttachmentHash),
-}
-
-impl Work {
-    fn read(message: &Bytes) -> Option<Self> {
-        let (kind, rest) = message.split_first()?;
-        match kind {
-            1 => Some(Self::Bundle(message.slice(1..))),
-            2 => {
-                let (record, attachment) = split_entry(rest)?;
-                let within = attachment.len() <= ATTACHMENT_BYTES_MAX;
-                within.then(|| Self::Attached(message.slice_ref(record), message.slice_ref(attachment)))
-            }
-            3 => AttachmentHash::from_slice(rest).map(Self::Wanted),
-            _ => None,
-        }
-    }
-
-    /// Does it; the answer, unless a hello will do.
-    fn done(self, node: &dyn GossipNode, counters: &Counters) -> Option<Bytes> {
-        match self {
-            Self::Bundle(bundle) => {
-                let (mut records, mut rest) = (Vec::new(), &bundle[..]);
-                while let Some((record, after)) = split_entry(rest) {
-                    records.push(record);
-                    rest = after;
-                }
-                Counters::add(&counters.gossip_records, records.len() as u64);
-                node.receive(&records);
-                None
-            }
-            Self::Attached(record, attachment) => {
-                Counters::add(&counters.gossip_records, 1);
-                node.receive_attached(&record, attachment);
-                None
-            }
-            Self::Wanted(attachment) => {
-                let bytes = node.attachment(&attachment)?;
-                Some([&[4], &bytes[..]].concat().into())
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_read_or_refused() {
-        let read = |message: &[u8]| Work::read(&Bytes::copy_from_slice(message));
-        assert_eq!(read(&[1, 0, 1, 7]), Some(Work::Bundle(Bytes::from_static(&[0, 1, 7]))));
-        let attached = Work::Attached(Bytes::from_static(b"ab"), Bytes::from_static(b"cde"));
-        assert_eq!(read(b"\x02\0\x02abcde"), Some(attached));
-        assert_eq!(read(&[&[3][..], &[5; 32]].concat()), Some(Work::Wanted(AttachmentHash::from_bytes([5; 32]))));
-        let long = [&[2, 0, 1, 7][..], &vec![0; ATTACHMENT_BYTES_MAX + 1]].concat();
-        for bad in [&[][..], &[3; 32], &[3; 34], &[2, 0], &[2, 0, 9, 1], &[4, 1], &[9], &long] {
-            assert_eq!(read(bad), None, "{:02x?}", &bad[..bad.len().min(40)]);
-        }
-        let largest = [&[2, 0xff, 0xff][..], &vec![0; 65_535 + ATTACHMENT_BYTES_MAX]].concat();
-        assert!(largest.len() == GOSSIP_MESSAGE_BYTES_MAX && read(&largest).is_some());
     }
 }
