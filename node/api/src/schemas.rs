@@ -74,7 +74,7 @@ pub(crate) struct PayloadSchema {
     /// services, authorisation), `update-did` (did, prev, changes), `reserve-attribute` (attribute, subject, issuer_type,
     /// parent, entity, prev), `fill-attribute` (attribute, prev, credential), `end-accreditation` (attribute, prev,
     /// effective, reason), `publish-schema` (schema, body, prev), `publish-status` (status, prev), `propose` (change,
-    /// governance_version, expires) or `approve` (proposal, governance_version).
+    /// governance_version, expires), `approve` (proposal, governance_version) or `synced` (validator, height, header).
     #[schema(value_type = Object)]
     act: (),
 }
@@ -83,7 +83,7 @@ pub(crate) struct PayloadSchema {
 #[derive(ToSchema)]
 #[schema(as = Validator)]
 pub(crate) struct ValidatorSchema {
-    /// Hash of its registration.
+    /// Hash of its first registration.
     address: String,
     /// Name of its consensus key in signed notes.
     name: String,
