@@ -222,8 +222,9 @@ fn only_the_awaited_key_says_synced_and_once() {
     let early = ledger.synced(four, 4, 0);
     assert_eq!(ledger.now(&early), Err("network.not-awaited"));
     ledger.decide(change(&[validator(4), validator(5)], &[], &[])).unwrap();
-    // The height that the record names, of the height of its own block.
-    let cases: [(&str, _, u32, fn(u64) -> u64, &str); 6] = [
+    /// What, for whom, signed by whose key, naming which height (given that of its own block), and the code.
+    type Case = (&'static str, testamur_primitives::hash::Address, u32, fn(u64) -> u64, &'static str);
+    let cases: [Case; 6] = [
         ("another candidate's key", four, 5, |_| 1, "network.key"),
         ("a validator's key", four, 0, |_| 1, "network.key"),
         ("nobody's address", address(12), 4, |_| 1, "network.not-awaited"),

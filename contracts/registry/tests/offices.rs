@@ -72,11 +72,13 @@ fn operators_come_and_go_and_m_with_them() {
     assert_eq!(two, Ok(Outcome::Approved { executed: None }), "m is three now");
 }
 
+/// n and m before, how many are added and removed, m in the change, and what comes of it.
+type Row = (u32, u32, u32, u32, Option<u32>, Result<(), &'static str>);
+
 #[test]
 fn m_is_a_majority_that_can_lose_one() {
-    // (n, m) before, what is added and removed, m in the change, outcome
     let broken = Err("governance.threshold");
-    let cases: Vec<(u32, u32, u32, u32, Option<u32>, Result<(), &str>)> = vec![
+    let cases: [Row; 24] = [
         (3, 2, 0, 0, Some(1), broken),
         (3, 2, 0, 0, Some(3), broken),
         (3, 2, 0, 0, Some(0), broken),
