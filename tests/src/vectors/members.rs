@@ -105,7 +105,7 @@ impl Story {
     }
 
     /// Empty blocks until the set that is scheduled decides the next height.
-    fn into_office(&mut self) {
+    fn until_in_office(&mut self) {
         while network::scheduled_epoch(&self.world.state, self.world.chain.tip().height.next())
             .expect("sound")
             .is_some()
@@ -146,15 +146,15 @@ fn story() -> Story {
     story.decide("a fifth validator is to join", add(4, 0), &[]);
     story.synced(4);
     story.notarise("while it is scheduled");
-    story.into_office();
+    story.until_in_office();
     story.notarise("of five");
     story.decide("a validator gets other keys, and keeps its peer key", rotate(0, [10, 10, 0]), &[]);
-    story.into_office();
+    story.until_in_office();
     story.notarise("of a rotated key");
     let remove = vec![Member::new(1).address];
     let leave = Change::ChangeValidators { add: vec![], remove, rotate: vec![], from: Height(20) };
     story.decide("a validator is to leave, at a height of its own", leave, &[]);
-    story.into_office();
+    story.until_in_office();
     story.notarise("of four again");
     story.decide("a validator is to join that never will", add(5, 1_000), &[]);
     story.decide("and is given up", Change::WithdrawSetChange {}, &[]);
