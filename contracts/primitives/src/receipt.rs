@@ -10,6 +10,8 @@
 //! make such a receipt: refresh it; never green. *Not valid*. *Cannot tell*: nothing wrong was found, but what is
 //! needed is not there (an unknown network, a missing opening).
 
+mod stencil;
+
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{CertificateError, Certified};
@@ -27,6 +29,8 @@ use crate::record::{Act, Bytes, Record, RecordError};
 use crate::state::proof::StateProof;
 use crate::trust::TrustFile;
 use crate::units::{Height, LogIndex, LogSize, Round, UnixTime};
+
+pub use stencil::{ReceiptStencil, StencilError};
 
 /// A receipt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use testamur_primitives::commitment::Opening;
 use testamur_primitives::hash::RecordId;
-use testamur_primitives::receipt::{self, Facts, Receipt, ReceiptError, Verdict};
+use testamur_primitives::receipt::{self, Facts, Receipt, ReceiptError, ReceiptStencil, Verdict};
 use testamur_primitives::record::{Act, Record};
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
@@ -44,6 +44,7 @@ impl CutError {
 #[derive(Debug, Clone)]
 pub struct Cut {
     ledger: Receipt,
+    stencil: ReceiptStencil,
     act: Act,
     facts: Facts,
 }
@@ -65,12 +66,22 @@ impl Cut {
             .map_err(|error| CutError::NotValid(ReceiptError::Record(error)))?
             .act()
             .clone();
-        Ok(Self { ledger, act, facts })
+        Ok(Self { stencil: ReceiptStencil::new(&ledger), ledger, act, facts })
     }
 
     /// The ledger's part, without any opening: what all receipts of the record share.
     pub fn ledger(&self) -> &Receipt {
         &self.ledger
+    }
+
+    /// The bytes that all receipts of the record share.
+    pub fn stencil(&self) -> &ReceiptStencil {
+        &self.stencil
+    }
+
+    /// What the record says.
+    pub fn act(&self) -> &Act {
+        &self.act
     }
 
     /// What the receipt states: record, block, time, witnesses.
@@ -86,8 +97,6 @@ impl Cut {
     /// One user's receipt: the file's bytes. All that differs from what was verified is the opening, checked here.
     pub fn receipt(&self, opening: Opening) -> Result<Vec<u8>, CutError> {
         self.check(&opening)?;
-        let mut receipt = self.ledger.clone();
-        receipt.opening = Some(opening);
-        Ok(receipt.encode())
+        Ok(self.stencil.cut(Some(&opening)))
     }
 }
