@@ -2,6 +2,7 @@
 //!
 //! Openings are cut one by one, so that a batch of a million documents never stands in memory as a million receipts.
 
+use serde::{Deserialize, Serialize};
 use testamur_primitives::commitment::{BatchLeaf, DigestAlgorithm, DocumentDigest, Form, Opening, Salt, SaltText};
 use testamur_primitives::hash::TreeHash;
 use testamur_primitives::limits::NOTARISE_ENTRIES_MAX;
@@ -139,9 +140,31 @@ impl PlainList {
     }
 }
 
+/// The root of a batch whose openings are somebody else's: of a container of receipts, of another system's tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRoot {
+    /// Tree algorithm.
+    pub tree: BatchTree,
+    /// Root of the tree.
+    pub root: TreeHash,
+    /// Documents in the tree.
+    pub count: u64,
+}
+
+impl BatchRoot {
+    /// The act that anchors the batch.
+    pub fn act(&self, reference: Option<Reference>) -> Act {
+        let Self { tree, root, count } = *self;
+        Act::NotariseBatch { tree, root, count, reference }
+    }
+}
+
 /// What one record anchors.
 #[derive(Debug, Clone)]
 pub enum Documents {
+    /// A root; its openings are not here.
+    Root(BatchRoot),
     /// Salted commitments under a tree's root.
     Batch(Batch),
     /// Plain digests, each an entry.
@@ -160,6 +183,7 @@ impl Documents {
     /// How many there are.
     pub fn count(&self) -> u64 {
         match self {
+            Self::Root(root) => root.count,
             Self::Batch(batch) => batch.count(),
             Self::Plain(list) => list.count(),
         }
@@ -168,14 +192,16 @@ impl Documents {
     /// The act that anchors them.
     pub fn act(&self, reference: Option<Reference>) -> Act {
         match self {
+            Self::Root(root) => root.act(reference),
             Self::Batch(batch) => batch.act(reference),
             Self::Plain(list) => list.act(reference),
         }
     }
 
-    /// The opening of one.
+    /// The opening of one; `None` when the index is out of range, and for a root.
     pub fn opening(&self, index: u64) -> Option<Opening> {
         match self {
+            Self::Root(_) => None,
             Self::Batch(batch) => batch.opening(index),
             Self::Plain(list) => list.opening(index),
         }

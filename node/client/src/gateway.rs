@@ -8,10 +8,13 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use testamur_primitives::codec;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
+use testamur_primitives::hash::TreeHash;
 use testamur_primitives::limits::RECEIPT_BYTES_MAX;
 use testamur_primitives::receipt::Receipt;
+use testamur_primitives::record::{BatchTree, Reference};
 use tokio_util::io::ReaderStream;
 
+use crate::batch::BatchRoot;
 use crate::error::{ClientError, Problem};
 use crate::limits::{PENDING_BYTES_MAX, READ_BYTES, RECEIPTS_BYTES_MAX, UPLOAD_BYTES_PER_S_MIN, UPLOAD_TIMEOUT_BASE};
 use crate::node::Connections;
@@ -100,6 +103,15 @@ struct HashItem<'a> {
     digest: &'a [u8],
 }
 
+#[derive(Serialize)]
+struct BatchBody<'a> {
+    tree: BatchTree,
+    root: TreeHash,
+    count: u64,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a Reference>,
+}
+
 impl Gateway {
     /// A gateway at `http://host:port` or `https://host:port`; nothing is sent yet.
     pub fn new(address: &str, token: &str, connections: &Connections) -> Result<Self, ClientError> {
@@ -137,6 +149,21 @@ impl Gateway {
         let request = self.json(&format!("v1/hashes{query}"), &items);
         let answer = self.send(request, UPLOAD_TIMEOUT_BASE, RECEIPTS_BYTES_MAX).await?;
         self.receipts(&answer, digests.len())
+    }
+
+    /// Notarises the root of a batch, whose openings the caller keeps; the answer is the record's receipt without an opening, of correct
+    /// form and not verified. The same root under the same key is notarised once, however often it is asked for.
+    pub async fn notarise_batch(
+        &self,
+        root: &BatchRoot,
+        reference: Option<&Reference>,
+        key: &str,
+    ) -> Result<Receipt, GatewayError> {
+        let BatchRoot { tree, root, count } = *root;
+        let request = self.json("v1/batches", &BatchBody { tree, root, count, reference });
+        let request = request.header("idempotency-key", format!("\"{key}\""));
+        let answer = self.send(request, UPLOAD_TIMEOUT_BASE, RECEIPT_BYTES_MAX).await?;
+        Receipt::decode(&answer.body).map_err(|error| self.server.unexpected(error.to_string()).into())
     }
 
     /// Asks again for the receipts of a record that was not seen final in time.

@@ -1,12 +1,17 @@
 //! A sealed container gets its record and its receipt.
 
+use testamur_primitives::codec;
 use testamur_primitives::limits::RECORD_AHEAD_S_MAX;
-use testamur_primitives::receipt::Facts;
-use testamur_primitives::record::{Record, Reference};
+use testamur_primitives::receipt::{Facts, ReceiptError};
+use testamur_primitives::record::{Act, Record, Reference};
+use testamur_primitives::trust::TrustFile;
 
 use crate::author::{AuthorError, now};
+use crate::batch::BatchRoot;
 use crate::bulk::error::BulkError;
 use crate::bulk::writer::{Stage, Writer};
+use crate::cut::{Cut, CutError};
+use crate::gateway::{Gateway, GatewayError};
 use crate::limits::LOOK_TIMEOUT_MAX;
 use crate::nodes::FinaliseError;
 use crate::notary::Notary;
@@ -23,6 +28,12 @@ pub enum AnchorError {
     /// The record has no receipt.
     #[error("{0}")]
     Finalise(#[from] FinaliseError),
+    /// The gateway gave no receipt.
+    #[error("{0}")]
+    Gateway(#[from] GatewayError),
+    /// What the gateway gave is no receipt of this container.
+    #[error("the gateway's receipt is not accepted: {0}")]
+    Receipt(#[from] CutError),
 }
 
 impl AnchorError {
@@ -36,12 +47,20 @@ impl AnchorError {
             }
             Self::Finalise(error) if error.may_have_taken_effect() => "bulk.pending",
             Self::Finalise(_) => "bulk.nodes",
+            Self::Gateway(GatewayError::Pending { .. }) => "bulk.pending",
+            Self::Gateway(GatewayError::Client(error)) => error.code(),
+            Self::Receipt(error) => error.code(),
         }
     }
 
     /// Whether the record may still become final, or is.
     pub fn may_have_taken_effect(&self) -> bool {
-        matches!(self, Self::Finalise(error) if error.may_have_taken_effect())
+        match self {
+            Self::Finalise(error) => error.may_have_taken_effect(),
+            Self::Gateway(GatewayError::Pending { .. }) => true,
+            Self::Gateway(GatewayError::Client(error)) => error.may_have_taken_effect(),
+            _ => false,
+        }
     }
 
     /// Whether the process must stop: when the operating system has no random bytes.
@@ -49,7 +68,7 @@ impl AnchorError {
         match self {
             Self::Bulk(error) => error.is_fatal(),
             Self::Author(AuthorError::Random(error)) => error.is_fatal(),
-            Self::Author(_) | Self::Finalise(_) => false,
+            Self::Author(_) | Self::Finalise(_) | Self::Gateway(_) | Self::Receipt(_) => false,
         }
     }
 }
@@ -79,11 +98,32 @@ pub async fn anchor(writer: &mut Writer, notary: &Notary, reference: Option<Refe
     Ok(cut.facts().clone())
 }
 
-async fn sign_and_send(
+/// As [`anchor`], under a record that a gateway signs; its key stays there.
+///
+/// The root is the request's key: whatever happens to this process or to its line, the same call gets the receipt of the same record.
+/// A salted root is this container's alone.
+pub async fn anchor_with_gateway(
     writer: &mut Writer,
-    notary: &Notary,
+    gateway: &Gateway,
+    trust: &TrustFile,
     reference: Option<Reference>,
-) -> Result<crate::cut::Cut, AnchorError> {
+) -> Result<Facts, AnchorError> {
+    let Act::NotariseBatch { tree, root, count, .. } = writer.act(None)? else {
+        unreachable!("a container is anchored as a batch")
+    };
+    let root = BatchRoot { tree, root, count };
+    let key = codec::base64url(root.root.as_bytes());
+    let receipt = gateway.notarise_batch(&root, reference.as_ref(), &key).await?;
+    let record =
+        Record::parse(receipt.record.as_bytes()).map_err(|error| CutError::NotValid(ReceiptError::Record(error)))?;
+    let cut = Cut::new(receipt, record.id(), trust, now().ok_or(AuthorError::Clock)?)?;
+    // Refused when it is over another root. If we crash between the two, the next call asks for the same receipt again.
+    writer.record(&record)?;
+    writer.ledger(&cut)?;
+    Ok(cut.facts().clone())
+}
+
+async fn sign_and_send(writer: &mut Writer, notary: &Notary, reference: Option<Reference>) -> Result<Cut, AnchorError> {
     let record = notary.author().sign(writer.act(reference)?)?;
     // INV-BULK-1: on disk before it leaves.
     writer.record(&record)?;

@@ -23,7 +23,7 @@ use testamur_primitives::receipt::{self, Facts, Receipt, Verdict};
 use testamur_primitives::record::Reference;
 use testamur_primitives::trust::TrustFile;
 
-use crate::commands::notarise_bulk::BulkOptions;
+use crate::commands::notarise_bulk::{BulkOptions, Signer};
 use crate::document::digest_file;
 use crate::exit::{CommandError, Exit};
 use crate::keystore::{Access, Key, KeyKind, PassphraseOptions};
@@ -38,7 +38,7 @@ use crate::{files, networks, service};
 Without options the gateway of the development network is used (`testamur dev`). Documents are hashed here and never \
 leave this machine. Several documents share one record, and each gets a receipt of its own: FILE.receipt.json.
 
-A folder, or a list of digests, is notarised under one record, with --node and --key; its receipts are in one container, \
+A folder, or a list of digests, is notarised under one record; its receipts are in one container, \
 FOLDER.receipts, from which `testamur receipt cut` takes any one, and with which `testamur verify FOLDER` says what changed. \
 A run that was ended goes on when it is started again. It ends with 1 when files were left out that could not be read.")]
 pub(crate) struct Notarise {
@@ -68,8 +68,8 @@ pub(crate) struct Notarise {
     /// Digest algorithm
     #[arg(long, value_name = "NAME", default_value = "sha2-256", value_parser = algorithm)]
     alg: DigestAlgorithm,
-    /// Your own reference on the record, never a person's name; only with --node
-    #[arg(long = "ref", value_name = "REFERENCE", requires = "key")]
+    /// Your own reference on the record, never a person's name; with --node, or for a folder or a list
+    #[arg(long = "ref", value_name = "REFERENCE")]
     reference: Option<Reference>,
     /// Trust this file in place of the installed networks
     #[arg(long, value_name = "FILE")]
@@ -127,18 +127,21 @@ impl Notarise {
     /// Notarises.
     pub(crate) fn run(self, output: &Output) -> Result<Exit, CommandError> {
         let Some(documents) = self.bulk.documents(&self.files)? else {
+            if self.reference.is_some() && self.key.is_none() {
+                let what = "--ref goes with --node and --key, or with a folder or a list: single files share a gateway's record";
+                return Err(CommandError::Usage(what.into()));
+            }
             return service::runtime()?.block_on(self.notarise(output));
         };
-        if self.key.is_none() {
-            let what = "a folder or a list is notarised with your own key: give --node URL --key FILE";
-            return Err(CommandError::Usage(what.into()));
-        }
-        // Before hours of hashing: does the key open, is the network known?
+        // Before hours of hashing: does the key open, or the gateway answer; is the network known?
         let runtime = service::runtime()?;
-        let (source, _) = runtime.block_on(self.source())?;
-        let Source::Nodes(notary) = source else { unreachable!("--key leads to nodes") };
+        let (source, trust) = runtime.block_on(self.source())?;
+        let signer = match &source {
+            Source::Nodes(notary) => Signer::Key(notary),
+            Source::Gateway(gateway) => Signer::Gateway(gateway, &trust),
+        };
         let form = if self.public { Form::Digest } else { Form::Commitment };
-        self.bulk.notarise(&documents, (&runtime, &notary), (self.alg, form), self.reference.clone(), output)
+        self.bulk.notarise(&documents, (&runtime, signer), (self.alg, form), self.reference.clone(), output)
     }
 
     async fn notarise(self, output: &Output) -> Result<Exit, CommandError> {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use testamur_client::batch::BatchError;
-use testamur_client::bulk::anchor::{AnchorError, anchor};
+use testamur_client::bulk::anchor::{AnchorError, anchor, anchor_with_gateway};
 use testamur_client::bulk::container::Container;
 use testamur_client::bulk::error::BulkError;
 use testamur_client::bulk::folder::{Folder, Progress};
@@ -20,10 +20,12 @@ use testamur_client::bulk::list::List;
 use testamur_client::bulk::threads;
 use testamur_client::bulk::walk::{LeftOut, Omission};
 use testamur_client::bulk::writer::{Stage, Writer};
+use testamur_client::gateway::Gateway;
 use testamur_client::notary::Notary;
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::receipt::{self, Facts, Receipt, Verdict};
 use testamur_primitives::record::Reference;
+use testamur_primitives::trust::TrustFile;
 use tokio::runtime::Runtime;
 
 use crate::bulk;
@@ -66,6 +68,31 @@ pub(crate) enum Documents {
     Folder(PathBuf),
     /// A list of their digests.
     List(PathBuf),
+}
+
+/// Who signs for them.
+#[derive(Clone, Copy)]
+pub(crate) enum Signer<'a> {
+    /// This process, with its own key.
+    Key(&'a Notary),
+    /// A gateway, with its key.
+    Gateway(&'a Gateway, &'a TrustFile),
+}
+
+impl Signer<'_> {
+    fn trust(&self) -> &TrustFile {
+        match self {
+            Self::Key(notary) => notary.trust(),
+            Self::Gateway(_, trust) => trust,
+        }
+    }
+
+    async fn anchor(&self, writer: &mut Writer, reference: Option<Reference>) -> Result<Facts, AnchorError> {
+        match self {
+            Self::Key(notary) => anchor(writer, notary, reference).await,
+            Self::Gateway(gateway, trust) => anchor_with_gateway(writer, gateway, trust, reference).await,
+        }
+    }
 }
 
 /// What `--json` prints.
@@ -130,11 +157,11 @@ impl BulkOptions {
         }
     }
 
-    /// Notarises them under one record, as one author. Nodes were asked in `runtime` before, and connections stay in theirs.
+    /// Notarises them under one record. Servers were asked in `runtime` before, and connections stay in theirs.
     pub(crate) fn notarise(
         &self,
         documents: &Documents,
-        (runtime, notary): (&Runtime, &Notary),
+        (runtime, signer): (&Runtime, Signer<'_>),
         (alg, form): (DigestAlgorithm, Form),
         reference: Option<Reference>,
         output: &Output,
@@ -176,10 +203,10 @@ impl BulkOptions {
             lap(&mut took.read_back_s);
         }
         if !matches!(writer.stage(), Stage::Final) {
-            let anchored = runtime.block_on(anchor(&mut writer, notary, reference));
+            let anchored = runtime.block_on(signer.anchor(&mut writer, reference));
             anchored.map_err(|error| not_anchored(&error))?;
         }
-        let (count, facts) = confirm(writer.partial(), notary)?;
+        let (count, facts) = confirm(writer.partial(), signer.trust())?;
         let path = writer.finish().map_err(|e| bulk::failed(&e))?;
         lap(&mut took.anchored_s);
         let Tally { count: left_out, failed, listed } = tally;
@@ -244,16 +271,22 @@ fn not_anchored(error: &AnchorError) -> CommandError {
         error if error.may_have_taken_effect() => {
             "run the same command again: it asks for the receipt of the same record, and notarises nothing twice"
         }
-        _ => "nothing was notarised; check --node, then run the same command again: no document is read again",
+        _ => {
+            "nothing was notarised; check --node or --gateway, then run the same command again: no document is read again"
+        }
     };
     CommandError::failed(error.code(), error, hint)
 }
 
 /// INV-NOTARISE-1: a container whose receipts are not confirmed gets no name.
-fn confirm(partial: &Path, notary: &Notary) -> Result<(u64, Facts), CommandError> {
+fn confirm(partial: &Path, trust: &TrustFile) -> Result<(u64, Facts), CommandError> {
     let refuse = |reason: String| {
         let what = format!("{}: the receipt that was given is refused: {reason}", partial.display());
-        CommandError::failed("notarise.receipt", what, "do not use this node before its operator has explained")
+        CommandError::failed(
+            "notarise.receipt",
+            what,
+            "do not use this node or gateway before its operator has explained",
+        )
     };
     let container = Container::open(partial).map_err(|e| bulk::failed(&e))?;
     let mut confirmed = None;
@@ -261,7 +294,7 @@ fn confirm(partial: &Path, notary: &Notary) -> Result<(u64, Facts), CommandError
         let bytes = container.receipt(index).map_err(|e| bulk::failed(&e))?;
         let bytes = bytes.ok_or_else(|| refuse("it shows no document".into()))?;
         let receipt = Receipt::decode(&bytes).map_err(|e| refuse(e.to_string()))?;
-        match receipt::verify(&receipt, None, notary.trust(), now()?) {
+        match receipt::verify(&receipt, None, trust, now()?) {
             Verdict::Confirmed(facts) => confirmed = Some(facts),
             Verdict::OutOfOffice(_) => return Err(refuse("its witnesses' keys are no longer in office".into())),
             Verdict::NotValid(error) | Verdict::CannotTell(error) => return Err(refuse(error.to_string())),
