@@ -1,6 +1,7 @@
 //! Requests that come together share a record.
 //!
-//! The first request opens a window; those that come before it closes join it. Then, for the window:
+//! The first request opens a window; those that come before it closes join it. It closes after its time, or at the first pause when few
+//! records are on their way. Then, for the window:
 //! - all salted documents go under one `notarise-batch` record, also when there is only one: one way for all, and the
 //!   record of a single document does not even show its digest's algorithm;
 //! - plain digests go into `notarise` records, one for each algorithm and 512 entries, because only entries of such
@@ -16,18 +17,23 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use testamur_client::batch::PlainList;
+use testamur_client::batch::{Documents, PlainList};
 use testamur_client::cut::{Cut, CutError};
 use testamur_client::notary::{NotaryError, Signed};
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::hash::RecordId;
 use testamur_primitives::limits::NOTARISE_ENTRIES_MAX;
+use testamur_primitives::record::Reference;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use crate::limits::{BATCH_DOCUMENTS_MAX, DOCUMENTS_IN_FLIGHT_MAX, UPLOADS_MAX, WINDOWS_IN_FLIGHT_MAX};
+use crate::limits::{
+    BATCH_DOCUMENTS_MAX, CALM_WINDOWS_IN_FLIGHT, DOCUMENTS_IN_FLIGHT_MAX, UPLOADS_MAX, WINDOW_PAUSE_MIN, WINDOW_PAUSES,
+    WINDOWS_IN_FLIGHT_MAX,
+};
 use crate::problem::{BUSY, GatewayProblem, STOPPING};
-use crate::records::{Asked, Keep, Part, Records};
+use crate::records::{Asked, Content, Keep, Part, Records};
+use crate::routes::Options;
 use crate::store::SubmissionId;
 
 /// One request's documents under a final record.
@@ -37,7 +43,7 @@ pub struct Notarised {
     signed: Arc<Signed>,
     range: Range<u64>,
     id: Option<SubmissionId>,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Notarised {
@@ -51,14 +57,22 @@ impl Notarised {
         self.id
     }
 
-    /// How many documents.
+    /// How many receipts.
     pub fn count(&self) -> u64 {
-        self.range.end - self.range.start
+        if self.is_root() { 1 } else { self.range.end - self.range.start }
+    }
+
+    /// Whether it is a batch's root, whose receipt has no opening.
+    fn is_root(&self) -> bool {
+        matches!(self.signed.documents(), Documents::Root(_))
     }
 
     /// The receipt of one of this request's documents.
     pub fn receipt(&self, place: u64) -> Result<Vec<u8>, CutError> {
         assert!(place < self.count(), "a request asks for receipts of its own documents only");
+        if self.is_root() {
+            return Ok(self.cut.stencil().cut(None));
+        }
         let opening = self.signed.documents().opening(self.range.start + place).expect("the range lies in the record");
         self.cut.receipt(opening)
     }
@@ -78,8 +92,11 @@ struct Submission {
 /// Takes documents; a task behind it makes records of them.
 #[derive(Debug, Clone)]
 pub struct Batcher {
+    records: Arc<Records>,
     queue: mpsc::Sender<Submission>,
     room: Arc<Semaphore>,
+    /// Roots on their way.
+    roots: Arc<Semaphore>,
 }
 
 impl Batcher {
@@ -87,17 +104,23 @@ impl Batcher {
     pub fn start(records: Arc<Records>, window: Duration) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, submissions) = mpsc::channel(UPLOADS_MAX);
         let room = Arc::new(Semaphore::new(DOCUMENTS_IN_FLIGHT_MAX));
-        let task = tokio::spawn(run(submissions, records, window));
-        (Self { queue, room }, task)
+        let roots = Arc::new(Semaphore::new(WINDOWS_IN_FLIGHT_MAX));
+        let task = tokio::spawn(run(submissions, Arc::clone(&records), window));
+        (Self { records, queue, room, roots }, task)
     }
 
-    /// Notarises the documents of one request under one record, and waits until that is final. `asked` says how it is kept.
-    pub async fn notarise(
+    /// Notarises what one request brought under one record, and waits until that is final. `asked` says how it is kept.
+    pub(crate) async fn notarise(
         &self,
-        digests: Vec<DocumentDigest>,
-        form: Form,
+        content: Content,
+        options: &Options,
         asked: Option<Asked>,
     ) -> Result<Notarised, GatewayProblem> {
+        let form = options.form;
+        let digests = match content {
+            Content::Digests(digests) => digests,
+            Content::Root(_) => return self.notarise_root(content, options.reference.clone(), asked).await,
+        };
         check(&digests, form)?;
         let count = u32::try_from(digests.len()).unwrap_or(u32::MAX);
         let busy = || GatewayProblem::new(&BUSY, "too many documents are under way; nothing was notarised");
@@ -109,6 +132,24 @@ impl Batcher {
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
         answer.await.map_err(|_| stopping())?
+    }
+
+    /// A root shares its record with nobody and waits for nobody.
+    async fn notarise_root(
+        &self,
+        content: Content,
+        reference: Option<Reference>,
+        asked: Option<Asked>,
+    ) -> Result<Notarised, GatewayProblem> {
+        let busy = |_| GatewayProblem::new(&BUSY, "too many batches are under way; nothing was notarised");
+        let _turn = self.roots.try_acquire().map_err(busy)?;
+        let id = asked.as_ref().map(|asked| asked.id);
+        let part = Part { content, keep: asked.map_or(Keep::Nothing, Keep::Asked) };
+        let (reply, answer) = oneshot::channel();
+        let caller = Waiting { id, room: None, reply };
+        send(&self.records, Form::Commitment, reference, vec![part], vec![caller]).await;
+        let stopping = |_| GatewayProblem::new(&STOPPING, "the gateway is about to end; nothing was notarised");
+        answer.await.map_err(stopping)?
     }
 }
 
@@ -172,7 +213,11 @@ async fn run(mut submissions: mpsc::Receiver<Submission>, records: Arc<Records>,
         let mut window = Window::default();
         window.push(first);
         let closes = Instant::now() + length;
-        while let Ok(Some(submission)) = timeout_at(closes, submissions.recv()).await {
+        // With little on its way nobody gains by waiting for those who do not come: a pause closes the window early.
+        let is_calm = in_flight.available_permits() + CALM_WINDOWS_IN_FLIGHT >= WINDOWS_IN_FLIGHT_MAX;
+        let pause = if is_calm { (length / WINDOW_PAUSES).max(WINDOW_PAUSE_MIN) } else { length };
+        let next_closes = || closes.min(Instant::now() + pause);
+        while let Ok(Some(submission)) = timeout_at(next_closes(), submissions.recv()).await {
             if !window.has_room_for(&submission) {
                 left_over = Some(submission);
                 break;
@@ -194,32 +239,48 @@ async fn run(mut submissions: mpsc::Receiver<Submission>, records: Arc<Records>,
 
 /// One record for a group, and each request's part of it.
 async fn notarise_group(records: &Arc<Records>, group: Vec<Submission>) {
-    let began = Instant::now();
     let group: Vec<_> = group.into_iter().filter(|submission| !submission.reply.is_closed()).collect();
     let Some(form) = group.first().map(|submission| submission.form) else { return };
     let (mut parts, mut callers) = (Vec::new(), Vec::new());
-    let mut count = 0;
     for Submission { digests, asked, room, reply, .. } in group {
-        count += digests.len();
-        callers.push((asked.as_ref().map(|asked| asked.id), room, reply));
-        parts.push(Part { digests, keep: asked.map_or(Keep::Nothing, Keep::Asked) });
+        callers.push(Waiting { id: asked.as_ref().map(|asked| asked.id), room: Some(room), reply });
+        parts.push(Part { content: Content::Digests(digests), keep: asked.map_or(Keep::Nothing, Keep::Asked) });
     }
-    let group = match records.sign(form, parts).await {
+    send(records, form, None, parts, callers).await;
+}
+
+/// A request that waits for its record.
+struct Waiting {
+    id: Option<SubmissionId>,
+    room: Option<OwnedSemaphorePermit>,
+    reply: Reply,
+}
+
+/// Signs one record over all parts, sends it, and tells each caller what came of it.
+async fn send(
+    records: &Arc<Records>,
+    form: Form,
+    reference: Option<Reference>,
+    parts: Vec<Part>,
+    callers: Vec<Waiting>,
+) {
+    let began = Instant::now();
+    let group = match records.sign(form, parts, reference).await {
         Ok(group) => group,
         Err(problem) => {
-            for (_, _, reply) in callers {
+            for Waiting { reply, .. } in callers {
                 let _ = reply.send(Err(problem.clone()));
             }
             return;
         }
     };
-    let (record, requests) = (group.signed.id(), callers.len());
+    let (record, requests, documents) = (group.signed.id(), callers.len(), group.signed.documents().count());
     match records.finalise(&group, true).await {
         Ok(cut) => {
             let (height, ms) = (cut.facts().height.0, began.elapsed().as_millis() as u64);
-            tracing::info!(%record, documents = count, requests, height, ms, "record final");
+            tracing::info!(%record, documents, requests, height, ms, "record final");
             let cut = Arc::new(cut);
-            for ((id, room, reply), range) in callers.into_iter().zip(group.ranges) {
+            for (Waiting { id, room, reply }, range) in callers.into_iter().zip(group.ranges) {
                 let signed = Arc::clone(&group.signed);
                 let notarised = Notarised { cut: Arc::clone(&cut), signed, range, id, _room: room };
                 // A caller that is gone by now finds its receipts under its id, if the gateway keeps them.
@@ -228,9 +289,9 @@ async fn notarise_group(records: &Arc<Records>, group: Vec<Submission>) {
         }
         Err(error) => {
             let uncertain = error.may_have_taken_effect();
-            tracing::warn!(%record, documents = count, requests, uncertain, %error, "record not final");
+            tracing::warn!(%record, documents, requests, uncertain, %error, "record not final");
             let error = NotaryError::Finalise(error);
-            for ((id, _, reply), range) in callers.into_iter().zip(group.ranges) {
+            for (Waiting { id, reply, .. }, range) in callers.into_iter().zip(group.ranges) {
                 let pending = uncertain.then(|| group.signed.pending(range));
                 let mut problem = GatewayProblem::of_notary(&error, pending);
                 if let Some(id) = id.filter(|_| uncertain) {

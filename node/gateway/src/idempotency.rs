@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::HeaderMap;
 use testamur_primitives::codec;
-use testamur_primitives::commitment::DocumentDigest;
+use testamur_primitives::record::Reference;
 
 use crate::guard::Caller;
 use crate::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use crate::problem::{GatewayProblem, KEY_IN_USE, KEY_MALFORMED, KEY_REUSED};
+use crate::records::Content;
 use crate::store::{Store, SubmissionId};
 
 /// The header.
@@ -46,11 +47,15 @@ pub fn key_of(headers: &HeaderMap) -> Result<Option<String>, GatewayProblem> {
 }
 
 /// What was asked for, as a hash.
-pub fn fingerprint(path_and_query: &str, digests: &[DocumentDigest]) -> String {
+pub(crate) fn fingerprint(path_and_query: &str, content: &Content, reference: Option<&Reference>) -> String {
     let mut input = b"testamur/request/v1\n".to_vec();
     input.extend((path_and_query.len() as u64).to_be_bytes());
     input.extend(path_and_query.as_bytes());
-    for digest in digests {
+    if let Content::Root(root) = content {
+        // A batch's reference is in its body, and on the ledger.
+        input.extend(codec::canonical(&root.act(reference.cloned())));
+    }
+    for digest in content.digests() {
         input.push(digest.algorithm() as u8);
         input.extend(digest.as_bytes());
     }
@@ -108,6 +113,10 @@ impl Drop for Turn {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use testamur_client::batch::BatchRoot;
+    use testamur_primitives::commitment::DocumentDigest;
+    use testamur_primitives::hash::TreeHash;
+    use testamur_primitives::record::BatchTree;
 
     #[test]
     fn a_key_is_one_short_visible_string() {
@@ -136,15 +145,23 @@ mod tests {
     fn fingerprints_tell_requests_apart() {
         use testamur_primitives::commitment::DigestAlgorithm::{Sha2_256, Sha3_256};
         let digest = |algorithm, byte| DocumentDigest::new(algorithm, vec![byte; 32]).unwrap();
-        let one = fingerprint("/v1/hashes", &[digest(Sha2_256, 1), digest(Sha2_256, 2)]);
+        let of = |path: &str, digests: &[_]| fingerprint(path, &Content::Digests(digests.to_vec()), None);
+        let one = of("/v1/hashes", &[digest(Sha2_256, 1), digest(Sha2_256, 2)]);
         for other in [
-            fingerprint("/v1/hashes?public=1", &[digest(Sha2_256, 1), digest(Sha2_256, 2)]),
-            fingerprint("/v1/hashes", &[digest(Sha2_256, 2), digest(Sha2_256, 1)]),
-            fingerprint("/v1/hashes", &[digest(Sha2_256, 1)]),
-            fingerprint("/v1/hashes", &[digest(Sha3_256, 1), digest(Sha2_256, 2)]),
+            of("/v1/hashes?public=1", &[digest(Sha2_256, 1), digest(Sha2_256, 2)]),
+            of("/v1/hashes", &[digest(Sha2_256, 2), digest(Sha2_256, 1)]),
+            of("/v1/hashes", &[digest(Sha2_256, 1)]),
+            of("/v1/hashes", &[digest(Sha3_256, 1), digest(Sha2_256, 2)]),
         ] {
             assert_ne!(one, other);
         }
-        assert_eq!(one, fingerprint("/v1/hashes", &[digest(Sha2_256, 1), digest(Sha2_256, 2)]));
+        assert_eq!(one, of("/v1/hashes", &[digest(Sha2_256, 1), digest(Sha2_256, 2)]));
+        let root = |count, reference: Option<&str>| {
+            let root = BatchRoot { tree: BatchTree::Rfc6962Sha256, root: TreeHash::ZERO, count };
+            fingerprint("/v1/batches", &Content::Root(root), reference.map(|text| text.parse().unwrap()).as_ref())
+        };
+        assert_ne!(root(1, None), root(2, None));
+        assert_ne!(root(1, None), root(1, Some("a")));
+        assert_eq!(root(1, Some("a")), root(1, Some("a")));
     }
 }

@@ -59,8 +59,14 @@ pub(crate) fn standing(submission: &Submission) -> Value {
     let href = format!("/v1/documents/{}", submission.id);
     let mut answer = json!({
         "id": submission.id, "href": href, "state": submission.state.name(), "since": submission.since,
-        "created": submission.created, "documents": submission.count,
+        "created": submission.created, "documents": submission.documents(),
     });
+    if let Some(reference) = &submission.reference {
+        answer["ref"] = json!(reference);
+    }
+    if let Some(root) = &submission.batch {
+        answer["root"] = json!(root.root);
+    }
     match &submission.state {
         State::Queued { .. } => {}
         State::Sent { record, expires } => {
@@ -81,7 +87,7 @@ pub(crate) fn standing(submission: &Submission) -> Value {
     answer
 }
 
-fn json_answer(status: StatusCode, value: &Value) -> Response {
+pub(crate) fn json_answer(status: StatusCode, value: &Value) -> Response {
     let mut response = (status, Json(value)).into_response();
     // It may hold a salt: no cache keeps it.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -22,6 +22,7 @@
 
 pub mod answer;
 pub mod batcher;
+mod batches;
 pub mod config;
 pub mod diplomas;
 pub mod guard;
@@ -29,6 +30,7 @@ pub mod hashes;
 pub mod idempotency;
 pub mod kept;
 pub mod limits;
+mod listing;
 mod ndjson;
 mod openapi;
 pub mod problem;

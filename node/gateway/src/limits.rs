@@ -38,6 +38,13 @@ pub const DOCUMENTS_IN_FLIGHT_MAX: usize = 200_000;
 /// Windows whose records are on their way at once. When all are taken the next window stays open and grows, which is
 /// what a slow network needs.
 pub const WINDOWS_IN_FLIGHT_MAX: usize = 16;
+/// With this many windows on their way, its own counted, or fewer, a pause closes a window: callers in step with one another come at
+/// once, and one alone waits for nobody. With more, each window takes all that its time brings, so that records are shared.
+pub const CALM_WINDOWS_IN_FLIGHT: usize = 2;
+/// Pauses in a window's time: a pause of 2.5 ms in one of 20.
+pub const WINDOW_PAUSES: u32 = 8;
+/// Shortest pause: what the threads that take requests need to hand them on, on a busy machine.
+pub const WINDOW_PAUSE_MIN: Duration = Duration::from_millis(1);
 /// How long a record is looked for on `POST /v1/receipts`: the caller waited before.
 pub const RESUME_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long `GET /v1/status` waits for a node.
@@ -71,6 +78,16 @@ pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes that must be free on the archive's disk before anything new is taken: what is on its way then still finds room for its
 /// receipts, 200,000 documents of about 1 KB.
 pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// Bytes of what receipts share that are kept in memory: four thousand records of about 8 KB.
+pub const STENCILS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Requests on a page of the list, unless another number is asked for.
+pub const LISTING_DEFAULT: usize = 100;
+/// Requests on a page of the list: about 300 bytes each.
+pub const LISTING_MAX: usize = 1_000;
+/// Requests that are looked at for a page of the list: some 50 ms.
+pub const LISTING_LOOKS_MAX: usize = 5_000;
+/// Bytes of the JSON of a batch's root: it has about 150.
+pub const BATCH_BYTES_MAX: usize = 4 * 1024;
 /// Steps that one commit makes durable: with 10,000 openings in each, a transaction stays below 150 MB.
 pub const STEPS_PER_COMMIT_MAX: usize = 64;
 /// Steps that wait for the disk: as many as there can be requests, and as many again of those that come back from the ledger.

@@ -35,7 +35,7 @@ use crate::limits::{
     NDJSON_ANSWERS_WAITING, NDJSON_CHUNK, NDJSON_CHUNK_PAUSE, NDJSON_CHUNKS_IN_FLIGHT, NDJSON_LINE_BYTES_MAX,
 };
 use crate::problem::{FAILED, GatewayProblem, LINE};
-use crate::records::Asked;
+use crate::records::{Asked, Content};
 use crate::routes::{App, Options};
 use crate::store::SubmissionId;
 
@@ -161,7 +161,7 @@ impl Stream {
         let stream = Self {
             app: Arc::clone(&self.app),
             caller: self.caller.clone(),
-            options: self.options,
+            options: self.options.clone(),
             out: self.out.clone(),
             counts: Arc::clone(&self.counts),
         };
@@ -188,19 +188,26 @@ impl Stream {
     async fn notarise(&self, lines: &[u64], digests: Vec<DocumentDigest>) -> Result<(), GatewayProblem> {
         let asked = match self.app.records.store() {
             None => None,
-            Some(_) => {
+            Some(store) => {
+                // The stream may be longer than the disk had room when it began.
+                store.check_room().map_err(|error| GatewayProblem::of_store(&error))?;
                 let id = SubmissionId::fresh().map_err(|error| GatewayProblem::of_store(&error))?;
-                Some(Asked { id, caller: self.caller.label.clone(), repeatable: None })
+                Some(Asked {
+                    id,
+                    caller: self.caller.label.clone(),
+                    reference: self.options.reference.clone(),
+                    repeatable: None,
+                })
             }
         };
         if let (true, Some(queue), Some(asked)) = (self.options.queued, &self.app.queue, &asked) {
-            let submission = queue.enqueue(digests, self.options.form, asked.clone()).await?;
+            let submission = queue.enqueue(&Content::Digests(digests), self.options.form, asked).await?;
             for (place, line) in lines.iter().enumerate() {
                 self.put(&json!({ "line": line, "id": submission.id, "place": place, "state": "queued" })).await;
             }
             return Ok(());
         }
-        let notarised = self.app.batcher.notarise(digests, self.options.form, asked).await?;
+        let notarised = self.app.batcher.notarise(Content::Digests(digests), &self.options, asked).await?;
         for (place, line) in lines.iter().enumerate() {
             let receipt = match notarised.receipt(place as u64) {
                 Ok(receipt) => receipt,

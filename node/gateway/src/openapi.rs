@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testamur_api::problem::Kind;
 
 use crate::diplomas::problem::DIPLOMA_KINDS;
-use crate::limits::{FILES_MAX, HASHES_MAX, ROWS_MAX};
+use crate::limits::{FILES_MAX, HASHES_MAX, LISTING_DEFAULT, LISTING_MAX, ROWS_MAX};
 use crate::problem::KINDS;
 
 /// A route as it is described.
@@ -53,6 +53,35 @@ fn routes() -> Vec<Route> {
             has_options: true,
             needs_token: true,
             success: "An array of receipts; each has verified.",
+        },
+        Route {
+            method: "post",
+            path: "/v1/batches",
+            summary: "Notarise the root of a batch",
+            description: "For trees whose documents the caller keeps: `{\"tree\":\"rfc6962-sha256\",\"root\":…,\"count\":…,\"ref\":…}`, with the \
+                          root in unpadded base64url. The batch has its record alone, with the root, the count and the reference on the \
+                          ledger. Answered with the record's receipt without an opening: the caller's own openings complete it for each \
+                          document (FORMATS.md). Query and headers: `async` and `Idempotency-Key` as for documents."
+                .into(),
+            body: Some(json),
+            has_options: false,
+            needs_token: true,
+            success: "The receipt; it has verified.",
+        },
+        Route {
+            method: "get",
+            path: "/v1/documents",
+            summary: "What was sent",
+            description: format!(
+                "With the same token, the latest first, as `documents`: {LISTING_DEFAULT} on a page, or `limit` (1 to {LISTING_MAX}); \
+                 `next` is the address of the page that follows, as long as there is more. A page may be shorter than asked for. \
+                 `state` (queued, sent, final, refused), `ref`, and `from` and `until` (times of sending, in seconds since 1970) say \
+                 which."
+            ),
+            body: None,
+            has_options: false,
+            needs_token: true,
+            success: "A page of requests, each as `GET /v1/documents/{id}` has it, without receipts.",
         },
         Route {
             method: "post",
@@ -282,6 +311,13 @@ fn routes() -> Vec<Route> {
     ]
 }
 
+/// What a receiver of webhooks must know.
+const WEBHOOK: &str = "Sent to the address that the gateway's operator set, of queued requests and of those whose callers were told that \
+    the outcome was not known. Signed as Standard Webhooks has it: `webhook-signature` holds base64(HMAC-SHA-256(secret, \
+    id.timestamp.body)), with the secret's bytes from behind `whsec_`. Check it over the body as it came, refuse what is older than five \
+    minutes, and note ids: a message may come twice. `examples/webhook.py` of the gateway does so. It holds no receipt, salt or digest: \
+    those are asked for with the token.";
+
 /// The OpenAPI document as JSON text.
 pub(crate) fn document() -> String {
     let mut paths = serde_json::Map::new();
@@ -314,6 +350,10 @@ pub(crate) fn document() -> String {
                  "description": "1: taken into the queue and answered at once with 202, Location and where it stands; signed when it is \
                                  sent, kept until it is final.",
                  "schema": {"enum": ["0", "1"]}},
+                {"name": "ref", "in": "query",
+                 "description": "The caller's own name for it, such as a case: kept in the archive and found by GET /v1/documents, never on \
+                                 the ledger. Never a person's name.",
+                 "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
                 {"name": "Idempotency-Key", "in": "header",
                  "description": "The same request with the same key gets the same answer and is notarised once; another request gets 422, \
                                  one whose like is under way 409.",
@@ -330,6 +370,23 @@ pub(crate) fn document() -> String {
         "info": {"title": "Testamur gateway", "version": env!("CARGO_PKG_VERSION"),
                  "description": "Documents in, receipts out: the author's side of a Testamur network."},
         "paths": paths,
+        "webhooks": {"settled": {"post": {
+            "summary": "Something settled that nobody waited for",
+            "description": WEBHOOK,
+            "parameters": [
+                {"name": "webhook-id", "in": "header", "description": "The same when the message is sent again.", "schema": {"type": "string"}},
+                {"name": "webhook-timestamp", "in": "header", "description": "Seconds since 1970.", "schema": {"type": "string"}},
+                {"name": "webhook-signature", "in": "header", "description": "`v1,` and base64.", "schema": {"type": "string"}},
+            ],
+            "requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {
+                "type": {"enum": ["document.final", "document.refused"]},
+                "timestamp": {"type": "integer"},
+                "data": {"type": "object", "description": "As `GET /v1/documents/{id}` has it, without receipt."}}}}}},
+            "responses": {
+                "2XX": {"description": "Taken."},
+                "410": {"description": "Never to be sent again."},
+                "default": {"description": "Sent again, with growing pauses, for four days."}},
+        }}},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {"Problem": {
@@ -384,10 +441,11 @@ pub(crate) fn page() -> String {
             page.push_str(
                 "<p>Query: <code>alg</code> (sha2-256 unless given; sha2-384, sha2-512, sha3-256, sha3-384, sha3-512), \
                  <code>public=1</code> (plain digests that anybody can find by hash; otherwise salted), \
-                 <code>async=1</code> (queued, answered at once). Header: <code>Idempotency-Key</code>.</p>",
+                 <code>ref</code> (the caller's own name for it), <code>async=1</code> (queued, answered at once). Header: <code>Idempotency-Key</code>.</p>",
             );
         }
     }
+    page.push_str(&format!("<h2>Webhook</h2><p>{}</p>", escape(WEBHOOK)));
     page.push_str("<h2>Problems</h2><dl>");
     for Kind { code, status, title, description } in KINDS.iter().chain(DIPLOMA_KINDS) {
         page.push_str(&format!(

@@ -52,6 +52,8 @@ kinds! {
     HASH = "gateway.hash", BAD_REQUEST, "malformed hash", "An element is not a digest in hexadecimal or base64url of the length of its algorithm.";
     /// Not JSON of the expected shape.
     JSON = "gateway.json", BAD_REQUEST, "malformed JSON", "The body is not the JSON that the route takes.";
+    /// Not the root of a batch.
+    BATCH = "gateway.batch", BAD_REQUEST, "malformed batch", "The body is not the root of a batch: an object of tree (rfc6962-sha256), root (base64url of 32 bytes), count (1 to 2^32), and ref or none.";
     /// Plain digests that do not fit into one record.
     PUBLIC = "gateway.public", BAD_REQUEST, "plain digests do not fit into one record", "Plain digests of one request go into one record: at most 512, of one algorithm.";
     /// Too much at once.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use testamur_primitives::commitment::{DocumentDigest, Form};
 use testamur_primitives::limits::NOTARISE_ENTRIES_MAX;
+use testamur_primitives::record::Reference;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -18,7 +19,7 @@ use crate::limits::{
     BATCH_DOCUMENTS_MAX, QUEUE_DOCUMENTS_MAX, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN, STATUS_TIMEOUT, WINDOWS_IN_FLIGHT_MAX,
 };
 use crate::problem::{GatewayProblem, QUEUE_FULL};
-use crate::records::{Asked, Keep, Part, Records, clock};
+use crate::records::{Asked, Content, Keep, Part, Records};
 use crate::store::{State, Store, StoreError, Submission};
 
 /// Takes what nobody waits for.
@@ -44,28 +45,19 @@ impl Queue {
     }
 
     /// Puts the documents of one request into the queue. When this returns they are on disk; after an error nothing of them is.
-    pub async fn enqueue(
+    pub(crate) async fn enqueue(
         &self,
-        digests: Vec<DocumentDigest>,
+        content: &Content,
         form: Form,
-        asked: Asked,
+        asked: &Asked,
     ) -> Result<Submission, GatewayProblem> {
-        batcher::check(&digests, form)?;
-        let time = clock();
-        let submission = Submission {
-            id: asked.id,
-            caller: asked.caller,
-            form,
-            count: u32::try_from(digests.len()).unwrap_or(u32::MAX),
-            queued: true,
-            created: time,
-            since: time,
-            repeatable: asked.repeatable.as_ref().map(|(place, _)| *place),
-            state: State::Queued { number: self.store.next_number() },
-        };
+        if let Content::Digests(digests) = content {
+            batcher::check(digests, form)?;
+        }
+        let submission = asked.begin(content, form, true, State::Queued { number: self.store.next_number() });
         let mut step = self.store.step();
-        step.begin(&submission, asked.repeatable.as_ref().map(|(_, fingerprint)| fingerprint.as_str()));
-        step.enqueue(&submission, &digests);
+        step.begin(&submission, asked.fingerprint());
+        step.enqueue(&submission, content.digests());
         self.store.check_room().map_err(|error| GatewayProblem::of_store(&error))?;
         {
             let _turn = self.entering.lock().await;
@@ -128,7 +120,7 @@ impl Queue {
         if self.store.waiting() == 0 {
             return Ok(None);
         }
-        let (form, parts) = self.first().map_err(|error| error.to_string())?;
+        let (form, parts, reference) = self.first().map_err(|error| error.to_string())?;
         if parts.is_empty() {
             return Ok(None);
         }
@@ -139,14 +131,20 @@ impl Queue {
             Err(_) => return Err("no node answers in time".into()),
         }
         // If we crash from here on, these are still in the queue, or on disk under a record that is pursued.
-        let group = self.records.sign(form, parts).await.map_err(|problem| problem.detail().to_owned())?;
+        let group = self.records.sign(form, parts, reference).await.map_err(|problem| problem.detail().to_owned())?;
         Ok(Some(group))
     }
 
-    /// What goes under the next record: of one form, plain digests of one algorithm, as many as one record takes.
-    fn first(&self) -> Result<(Form, Vec<Part>), StoreError> {
+    /// What goes under the next record: of one form, plain digests of one algorithm, as many as one record takes; or one root, and its
+    /// reference.
+    fn first(&self) -> Result<(Form, Vec<Part>, Option<Reference>), StoreError> {
         let (mut documents, mut form) = (0, Form::Commitment);
+        let mut is_over = false;
         let mut submissions = self.store.queued(|submission| {
+            if is_over || documents > 0 && submission.batch.is_some() {
+                return false;
+            }
+            is_over = submission.batch.is_some();
             if documents == 0 {
                 form = submission.form;
             }
@@ -156,14 +154,20 @@ impl Queue {
         })?;
         let mut parts = Vec::with_capacity(submissions.len());
         let mut algorithm = None;
+        if let [submission] = submissions.as_slice()
+            && let Some(root) = submission.batch
+        {
+            let part = Part { content: Content::Root(root), keep: Keep::Queued(submission.clone()) };
+            return Ok((form, vec![part], submission.reference.clone()));
+        }
         for submission in submissions.drain(..) {
             let digests = self.store.digests(submission.id)?;
             let first = digests.first().map(DocumentDigest::algorithm);
             if form == Form::Digest && algorithm.replace(first).is_some_and(|earlier| earlier != first) {
                 break;
             }
-            parts.push(Part { digests, keep: Keep::Queued(submission) });
+            parts.push(Part { content: Content::Digests(digests), keep: Keep::Queued(submission) });
         }
-        Ok((form, parts))
+        Ok((form, parts, None))
     }
 }

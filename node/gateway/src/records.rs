@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use testamur_client::author::now;
-use testamur_client::batch::Documents;
+use testamur_client::batch::{BatchRoot, Documents};
 use testamur_client::cut::Cut;
 use testamur_client::nodes::FinaliseError;
 use testamur_client::notary::{Notary, NotaryError, Signed};
@@ -39,8 +39,35 @@ pub struct Asked {
     pub id: SubmissionId,
     /// The label of its token.
     pub caller: Reference,
+    /// The caller's own name for it.
+    pub reference: Option<Reference>,
     /// The place of its idempotency key, and what was asked for with it.
     pub repeatable: Option<([u8; 32], String)>,
+}
+
+impl Asked {
+    /// The submission that it begins.
+    pub(crate) fn begin(&self, content: &Content, form: Form, queued: bool, state: State) -> Submission {
+        let time = clock();
+        Submission {
+            id: self.id,
+            caller: self.caller.clone(),
+            form,
+            count: content.count(),
+            batch: content.root(),
+            reference: self.reference.clone(),
+            queued,
+            created: time,
+            since: time,
+            repeatable: self.repeatable.as_ref().map(|(place, _)| *place),
+            state,
+        }
+    }
+
+    /// What was asked for, as a hash.
+    pub(crate) fn fingerprint(&self) -> Option<&str> {
+        self.repeatable.as_ref().map(|(_, fingerprint)| fingerprint.as_str())
+    }
 }
 
 /// What becomes of a request besides its answer.
@@ -54,13 +81,48 @@ pub(crate) enum Keep {
     Queued(Submission),
 }
 
-/// One request's documents on their way under a record.
+/// What a request brought.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// Digests of documents.
+    Digests(Vec<DocumentDigest>),
+    /// A root whose openings the caller keeps: it goes under a record of its own.
+    Root(BatchRoot),
+}
+
+impl Content {
+    /// How many receipts come of it.
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            Self::Digests(digests) => u32::try_from(digests.len()).unwrap_or(u32::MAX),
+            Self::Root(_) => 1,
+        }
+    }
+
+    /// The root, if it is one.
+    pub(crate) fn root(&self) -> Option<BatchRoot> {
+        match self {
+            Self::Digests(_) => None,
+            Self::Root(root) => Some(*root),
+        }
+    }
+
+    /// The digests; none of a root.
+    pub(crate) fn digests(&self) -> &[DocumentDigest] {
+        match self {
+            Self::Digests(digests) => digests,
+            Self::Root(_) => &[],
+        }
+    }
+}
+
+/// What one request brought, on its way under a record.
 pub(crate) struct Part {
-    pub(crate) digests: Vec<DocumentDigest>,
+    pub(crate) content: Content,
     pub(crate) keep: Keep,
 }
 
-/// A signed record, on disk if there is one, and where each part lies in it.
+/// A signed record, on disk if there is one, and where each part lies in it: a root nowhere.
 pub(crate) struct Group {
     pub(crate) signed: Arc<Signed>,
     pub(crate) ranges: Vec<Range<u64>>,
@@ -99,20 +161,36 @@ impl Records {
     }
 
     /// Signs one record over all parts and keeps it. Nothing is sent; after an error nothing was kept.
-    pub(crate) async fn sign(&self, form: Form, parts: Vec<Part>) -> Result<Group, GatewayProblem> {
-        let count: usize = parts.iter().map(|part| part.digests.len()).sum();
+    ///
+    /// `reference` goes into the record: of a root alone, since others share theirs.
+    pub(crate) async fn sign(
+        &self,
+        form: Form,
+        parts: Vec<Part>,
+        reference: Option<Reference>,
+    ) -> Result<Group, GatewayProblem> {
+        let count: usize = parts.iter().map(|part| part.content.digests().len()).sum();
         let (notary, store) = (Arc::clone(&self.notary), self.store.clone());
         let sign = move || {
             let mut digests = Vec::with_capacity(count);
             let mut ranges = Vec::with_capacity(parts.len());
             let mut keeps = Vec::with_capacity(parts.len());
-            for mut part in parts {
+            let mut root = None;
+            for part in parts {
                 let start = digests.len() as u64;
-                digests.append(&mut part.digests);
+                root = root.or(part.content.root());
+                if let Content::Digests(mut more) = part.content {
+                    digests.append(&mut more);
+                }
                 ranges.push(start..digests.len() as u64);
-                keeps.push(part.keep);
+                keeps.push((part.keep, root));
             }
-            let signed = Arc::new(notary.sign(Documents::new(digests, form)?, None)?);
+            assert!(root.is_none() || ranges.len() == 1, "a root has its record alone");
+            let documents = match root {
+                Some(root) => Documents::Root(root),
+                None => Documents::new(digests, form)?,
+            };
+            let signed = Arc::new(notary.sign(documents, reference)?);
             let mut group = Group { signed, ranges, parts: Vec::new() };
             let step = store.map(|store| {
                 let mut step = store.step();
@@ -250,7 +328,7 @@ impl Records {
         let facts = cut.facts();
         let state = State::Final { record, height: facts.height.0, time: facts.time };
         let mut step = store.step();
-        step.put_ledger_part(record, cut.ledger());
+        step.put_ledger_part(record, cut.stencil());
         self.end(store, &mut step, record, parts, &state, late)?;
         // If we crash before this returns, the record is pursued after the restart and found final.
         store.write(step).await?;
@@ -319,11 +397,11 @@ impl Records {
             let Some(mut submission) = store.submission(*id)? else { continue };
             submission.since = time;
             if submission.queued {
-                let digests = digests_of(store, &submission)?;
+                let content = content_of(store, &submission)?;
                 submission.state = State::Queued { number: store.next_number() };
                 step.drop_openings(&submission);
                 step.put(&submission);
-                step.enqueue(&submission, &digests);
+                step.enqueue(&submission, content.digests());
             } else {
                 let detail = format!(
                     "record {record} is not on the ledger and can no longer enter it: send the documents again"
@@ -343,27 +421,20 @@ impl Records {
 }
 
 /// What was signed for, and for whom.
-fn keep(step: &mut Step, form: Form, keeps: &[Keep], group: &mut Group) {
+fn keep(step: &mut Step, form: Form, keeps: &[(Keep, Option<BatchRoot>)], group: &mut Group) {
     let (record, time) = (group.signed.record(), now().unwrap_or_default());
     let (id, expires) = (record.id(), record.payload().exp);
-    for (keep, range) in keeps.iter().zip(&group.ranges) {
+    for ((keep, root), range) in keeps.iter().zip(&group.ranges) {
         let state = State::Sent { record: id, expires };
         let submission = match keep {
             Keep::Nothing => continue,
             Keep::Asked(asked) => {
-                let repeatable = asked.repeatable.as_ref();
+                let count = root.map_or(range.end - range.start, |_| 1);
                 let submission = Submission {
-                    id: asked.id,
-                    caller: asked.caller.clone(),
-                    form,
-                    count: u32::try_from(range.end - range.start).unwrap_or(u32::MAX),
-                    queued: false,
-                    created: time,
-                    since: time,
-                    repeatable: repeatable.map(|(place, _)| *place),
-                    state,
+                    count: u32::try_from(count).unwrap_or(u32::MAX),
+                    ..asked.begin(&root.map_or(Content::Digests(Vec::new()), Content::Root), form, false, state)
                 };
-                step.begin(&submission, repeatable.map(|(_, fingerprint)| fingerprint.as_str()));
+                step.begin(&submission, asked.fingerprint());
                 submission
             }
             Keep::Queued(queued) => {
@@ -387,22 +458,27 @@ fn keep(step: &mut Step, form: Form, keeps: &[Keep], group: &mut Group) {
     }
 }
 
-fn digests_of(store: &Store, submission: &Submission) -> Result<Vec<DocumentDigest>, StoreError> {
+fn content_of(store: &Store, submission: &Submission) -> Result<Content, StoreError> {
+    if let Some(root) = submission.batch {
+        return Ok(Content::Root(root));
+    }
     let digest = |place| {
         let Opening { alg, digest, .. } = store.opening(submission.id, place)?.ok_or(StoreError::Damaged)?;
         DocumentDigest::new(alg, digest).ok_or(StoreError::Damaged)
     };
-    (0..submission.count).map(digest).collect()
+    (0..submission.count).map(digest).collect::<Result<_, _>>().map(Content::Digests)
 }
 
 /// A receipt from the archive: exactly the bytes that were handed over the first time. None as long as the record is not final.
 pub(crate) fn receipt(store: &Store, submission: &Submission, place: u32) -> Result<Option<Vec<u8>>, StoreError> {
     let State::Final { record, .. } = submission.state else { return Ok(None) };
-    let mut receipt = store.ledger_part(record)?.ok_or(StoreError::Damaged)?;
-    let Some(opening) = store.opening(submission.id, place)? else { return Ok(None) };
+    let stencil = store.ledger_part(record)?.ok_or(StoreError::Damaged)?;
+    if submission.batch.is_some() {
+        return Ok((place == 0).then(|| stencil.cut(None)));
+    }
     // Both were verified before they were kept, and neither opens when a bit of it changed.
-    receipt.opening = Some(opening);
-    Ok(Some(receipt.encode()))
+    let opening = store.opening_bytes(submission.id, place)?;
+    Ok(opening.map(|opening| stencil.cut_canonical(Some(&opening))))
 }
 
 /// The problem of a submission that was refused.

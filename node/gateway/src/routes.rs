@@ -15,8 +15,10 @@ use testamur_client::author::now;
 use testamur_client::nodes::FinaliseError;
 use testamur_client::notary::{NotaryError, Pending};
 use testamur_primitives::codec;
-use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
+use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::hash::GenesisHash;
+use testamur_primitives::record::Reference;
+use testamur_primitives::units::UnixTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -31,10 +33,10 @@ use crate::limits::{
 };
 use crate::problem::{BUSY, GatewayProblem, JSON, KEY_MALFORMED, RECORD_EXPIRED, STOPPING};
 use crate::queue::Queue;
-use crate::records::{Asked, Records};
+use crate::records::{Asked, Content, Records};
 use crate::store::SubmissionId;
 use crate::tokens::Scope;
-use crate::{answer, diplomas, hashes, idempotency, kept, ndjson, openapi, upload};
+use crate::{answer, batches, diplomas, hashes, idempotency, kept, listing, ndjson, openapi, upload};
 
 /// What the routes work with.
 pub(crate) struct App {
@@ -87,7 +89,8 @@ pub(crate) fn router(parts: Parts) -> Router {
         batch_window,
     });
     let with_token = Router::new()
-        .route("/v1/documents", post(documents))
+        .route("/v1/documents", post(documents).get(listing::list))
+        .route("/v1/batches", post(batches::notarise))
         .route("/v1/hashes", post(hashes_route))
         .route("/v1/receipts", post(receipts))
         .route("/v1/status", get(status))
@@ -111,18 +114,27 @@ pub(crate) fn router(parts: Parts) -> Router {
 }
 
 /// The query of the notarising routes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) algorithm: DigestAlgorithm,
     pub(crate) form: Form,
     /// Queued, and answered at once.
     pub(crate) queued: bool,
+    /// The caller's own name for it.
+    pub(crate) reference: Option<Reference>,
+    /// Something was said that concerns documents.
+    for_documents: bool,
 }
 
 impl Options {
+    /// Whether something was said that concerns documents, and not a batch's root.
+    pub(crate) fn is_for_documents(&self) -> bool {
+        self.for_documents
+    }
+
     fn of(request: &Request) -> Result<Self, GatewayProblem> {
         let refuse = |detail: String| GatewayProblem::from(Problem::new(&http::QUERY, detail));
-        let (mut algorithm, mut form, mut queued) = (None, None, None);
+        let (mut algorithm, mut form, mut queued, mut reference) = (None, None, None, None);
         for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let doubled = match pair.split_once('=').unwrap_or((pair, "")) {
                 ("alg", name) => {
@@ -137,14 +149,20 @@ impl Options {
                 ("public", _) => return Err(refuse("public is 1 or 0".into())),
                 ("async", "1") => queued.replace(true).is_some(),
                 ("async", "0") => queued.replace(false).is_some(),
+                ("ref", text) => {
+                    let text = text.parse().map_err(|_| refuse(listing::REFERENCE.into()))?;
+                    reference.replace(text).is_some()
+                }
                 ("async", _) => return Err(refuse("async is 1 or 0".into())),
-                _ => return Err(refuse("the query takes alg, public and async, nothing else".into())),
+                _ => return Err(refuse("the query takes alg, public, ref and async, nothing else".into())),
             };
             if doubled {
                 return Err(refuse("a parameter is given twice".into()));
             }
         }
         Ok(Self {
+            for_documents: algorithm.is_some() || form.is_some() || reference.is_some(),
+            reference,
             algorithm: algorithm.unwrap_or(DigestAlgorithm::Sha2_256),
             form: form.unwrap_or(Form::Commitment),
             queued: queued.unwrap_or(false),
@@ -153,19 +171,22 @@ impl Options {
 }
 
 /// How a request that notarises begins: before its body is read.
-struct Begun {
-    options: Options,
+pub(crate) struct Begun {
+    pub(crate) options: Options,
     target: String,
     turn: Option<Turn>,
     place: OwnedSemaphorePermit,
 }
 
 impl Begun {
-    fn of(app: &App, caller: &Caller, request: &Request) -> Result<Self, GatewayProblem> {
+    pub(crate) fn of(app: &App, caller: &Caller, request: &Request) -> Result<Self, GatewayProblem> {
         caller.require(Scope::Notarise)?;
         let options = Options::of(request)?;
-        if options.queued {
-            kept::store(app)?.check_room().map_err(|error| GatewayProblem::of_store(&error))?;
+        match app.records.store() {
+            // Before a byte of the body is read: what is on its way must be able to end.
+            Some(store) => store.check_room().map_err(|error| GatewayProblem::of_store(&error))?,
+            None if options.queued => _ = kept::store(app)?,
+            None => {}
         }
         let turn = match idempotency::key_of(request.headers())? {
             Some(key) => Some(app.under_way.begin(kept::store(app)?, caller, &key)?),
@@ -177,40 +198,40 @@ impl Begun {
     }
 
     /// Notarises or queues what the body brought.
-    async fn finish(
+    pub(crate) async fn finish(
         self,
         app: &Arc<App>,
         caller: Caller,
-        digests: Vec<DocumentDigest>,
+        content: Content,
         bytes: Option<u64>,
         name: Option<&str>,
     ) -> Answer {
         let repeatable = match &self.turn {
             None => None,
             Some(turn) => {
-                let fingerprint = idempotency::fingerprint(&self.target, &digests);
+                let fingerprint = idempotency::fingerprint(&self.target, &content, self.options.reference.as_ref());
                 if let Some(earlier) = turn.earlier(kept::store(app)?, &fingerprint)? {
                     return kept::again(app, earlier, name).await;
                 }
                 Some((turn.place(), fingerprint))
             }
         };
-        let count = digests.len();
+        let count = content.count();
         let asked = match app.records.store() {
             None => None,
             Some(_) => {
                 let id = SubmissionId::fresh().map_err(|error| GatewayProblem::of_store(&error))?;
-                Some(Asked { id, caller: caller.label.clone(), repeatable })
+                Some(Asked { id, caller: caller.label.clone(), reference: self.options.reference.clone(), repeatable })
             }
         };
         if let (true, Some(queue), Some(asked)) = (self.options.queued, &app.queue, &asked) {
-            let submission = queue.enqueue(digests, self.options.form, asked.clone()).await?;
+            let submission = queue.enqueue(&content, self.options.form, asked).await?;
             tracing::info!(caller = %caller.label, document = %submission.id, documents = count, bytes, "queued");
             return Ok(kept::accepted(&submission));
         }
         let notarise = {
             let app = Arc::clone(app);
-            async move { app.batcher.notarise(digests, self.options.form, asked).await.map(|done| (self, done)) }
+            async move { app.batcher.notarise(content, &self.options, asked).await.map(|done| (self, done)) }
         };
         // What is kept is brought to its end, and its key stays in use until then, also when the caller goes away.
         let (_begun, notarised) = match app.records.store() {
@@ -236,7 +257,7 @@ async fn documents(State(app): State<Arc<App>>, Extension(caller): Extension<Cal
     let upload = upload::digest_request(request, begun.options.algorithm).await?;
     // One document is answered with its receipt's file, several with an array.
     let name = (upload.digests.len() == 1).then(|| upload.receipt_name.unwrap_or_default());
-    begun.finish(&app, caller, upload.digests, Some(upload.bytes), name.as_deref()).await
+    begun.finish(&app, caller, Content::Digests(upload.digests), Some(upload.bytes), name.as_deref()).await
 }
 
 async fn hashes_route(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
@@ -253,7 +274,7 @@ async fn hashes_route(State(app): State<Arc<App>>, Extension(caller): Extension<
         let body = read_json(&app, request, HASHES_BYTES_MAX).await?;
         hashes::parse(&body, begun.options.algorithm)?
     };
-    begun.finish(&app, caller, digests, None, None).await
+    begun.finish(&app, caller, Content::Digests(digests), None, None).await
 }
 
 /// The problem of an unknown outcome, as it was answered, or its member `pending` alone.
@@ -277,13 +298,17 @@ async fn receipts(State(app): State<Arc<App>>, Extension(caller): Extension<Call
             PendingBody::Bare(pending) | PendingBody::Problem { pending } => pending,
         }
     };
-    if pending.openings.is_empty() || pending.openings.len() > HASHES_MAX {
-        return Err(GatewayProblem::new(&JSON, format!("expected 1 to {HASHES_MAX} openings")));
+    if pending.openings.len() > HASHES_MAX {
+        return Err(GatewayProblem::new(&JSON, format!("expected at most {HASHES_MAX} openings")));
     }
     let cut =
         app.records.notary().resume(&pending, RESUME_TIMEOUT).await.map_err(|error| not_resumed(&error, &pending))?;
     let Pending { record, openings, .. } = pending;
     tracing::info!(caller = %caller.label, %record, documents = openings.len(), "receipts of an earlier record handed over");
+    if openings.is_empty() {
+        // Of a batch's root: its openings were never here.
+        return Ok(answer::one::<answer::MissingReceipt>(record, Ok(cut.stencil().cut(None)), None));
+    }
     let count = openings.len() as u64;
     Ok(answer::many(record, count, move |place| {
         let place = usize::try_from(place).expect("a place in a vector");
@@ -319,6 +344,8 @@ struct StatusAnswer {
     batch_window_ms: u64,
     /// Documents in the queue; none without an archive.
     queued: Option<u64>,
+    /// Since when the first of them waits.
+    queued_since: Option<UnixTime>,
     hashes_max: usize,
     files_max: usize,
     algorithms: Vec<&'static str>,
@@ -342,6 +369,7 @@ async fn status(State(app): State<Arc<App>>) -> Response {
         nodes: notary.nodes().nodes().len(),
         batch_window_ms: u64::try_from(app.batch_window.as_millis()).unwrap_or(u64::MAX),
         queued: app.records.store().map(|store| store.waiting()),
+        queued_since: app.records.store().and_then(|store| store.waiting_since().ok().flatten()),
         hashes_max: HASHES_MAX,
         files_max: FILES_MAX,
         algorithms: DigestAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect(),
@@ -360,7 +388,7 @@ async fn docs() -> Html<String> {
 }
 
 /// The whole body of a JSON request; all such bodies together stay within a bound.
-async fn read_json(app: &App, request: Request, bytes_max: usize) -> Result<Vec<u8>, GatewayProblem> {
+pub(crate) async fn read_json(app: &App, request: Request, bytes_max: usize) -> Result<Vec<u8>, GatewayProblem> {
     if upload::content_type(request.headers()) != "application/json" {
         let detail = "expected Content-Type: application/json; nothing was notarised";
         return Err(Problem::new(&http::MEDIA_TYPE, detail).into());

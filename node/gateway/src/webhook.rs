@@ -9,6 +9,8 @@
 //! {"type":"document.final","timestamp":1790000000,"data":{"id":"0192…","state":"final","documents":1,"record":"…",…}}
 //! ```
 //!
+//! `examples/webhook.py` takes such messages and checks them.
+//!
 //! A delivery is on disk until the receiver answers 2xx: at least once, so that a receiver knows ids that it has seen. It is repeated
 //! with growing pauses for four days, and given up after that, or when the receiver answers 410; the state stays to be asked for.
 
@@ -124,8 +126,8 @@ impl Webhook {
                 tracing::error!(%error, "webhooks cannot be read or noted");
                 sleep(WEBHOOK_IDLE_PAUSE).await;
             }
-            let next = store.deliveries().ok().and_then(|all| all.iter().map(|delivery| delivery.due.0).min());
-            let pause = next.map(|due| Duration::from_secs(due.saturating_sub(clock().0)));
+            let next = store.next_due().ok().flatten();
+            let pause = next.map(|due| Duration::from_secs(due.0.saturating_sub(clock().0)));
             let pause = pause.unwrap_or(WEBHOOK_IDLE_PAUSE).min(WEBHOOK_IDLE_PAUSE);
             tokio::select! {
                 () = records.settled.notified() => {}
@@ -136,15 +138,20 @@ impl Webhook {
 
     async fn round(&self, store: &Store) -> Result<(), StoreError> {
         loop {
-            let now = clock();
-            let mut due = store.deliveries()?;
-            due.retain(|delivery| delivery.due <= now);
-            due.truncate(WEBHOOK_ROUND);
+            let due = store.due(clock(), WEBHOOK_ROUND)?;
             if due.is_empty() {
                 return Ok(());
             }
             let mut sent = stream::iter(due)
-                .map(async |delivery| self.deliver(store, delivery).await)
+                .map(async |(turn, id, delivery)| match delivery {
+                    Some(delivery) if delivery.due == turn => self.deliver(store, delivery).await,
+                    // It was put off, delivered or forgotten: this turn is none.
+                    _ => {
+                        let mut step = store.step();
+                        step.drop_due(turn, id);
+                        store.write(step).await
+                    }
+                })
                 .buffer_unordered(WEBHOOK_AT_ONCE);
             while let Some(result) = sent.next().await {
                 result?;
@@ -160,6 +167,7 @@ impl Webhook {
         };
         // If we crash here, the message is sent again: at least once.
         let mut step = store.step();
+        step.drop_due(delivery.due, id);
         match outcome {
             Outcome::Taken => step.drop_delivery(id),
             Outcome::Gone => {
@@ -170,7 +178,8 @@ impl Webhook {
                 Some(pause) => {
                     tracing::warn!(document = %id, attempts = delivery.attempts + 1, reason, "webhook not delivered");
                     delivery.attempts += 1;
-                    delivery.due = UnixTime(clock().0.saturating_add(*pause));
+                    // In whole seconds, and never a shorter pause than said.
+                    delivery.due = UnixTime(clock().0.saturating_add(*pause + 1));
                     step.put_delivery(&delivery);
                 }
                 None => {

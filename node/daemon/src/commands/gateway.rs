@@ -202,7 +202,13 @@ pub(crate) fn config_text(listen: SocketAddr, nodes: &[SocketAddr], insecure_dev
          tokens = \"tokens.json\"\n\
          # Receipts and salts are kept here, never documents; its key is beside it.\n\
          receipts = \"receipts.redb\"\n\
-         {}",
+         # Where `POST /v1/backups` writes copies while the gateway runs; best on another disk.\n\
+         # backups = \"backups\"\n\
+         {}\
+         # Who is told, signed, of what became final: the file holds what `testamur gateway webhook-secret` prints.\n\
+         # [webhook]\n\
+         # url = \"https://back-office.example/testamur\"\n\
+         # secret_file = \"webhook.secret\"\n",
         nodes.concat(),
         if insecure_dev {
             "# The key is not encrypted: a development network, without value.\ninsecure_dev = true\n"

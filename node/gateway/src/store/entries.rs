@@ -4,6 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use testamur_client::batch::BatchRoot;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest, Form};
 use testamur_primitives::hash::RecordId;
 use testamur_primitives::record::Reference;
@@ -28,6 +29,20 @@ impl SubmissionId {
         bytes[6] = 0x70 | (bytes[6] & 0x0f);
         bytes[8] = 0x80 | (bytes[8] & 0x3f);
         Ok(Self(bytes))
+    }
+
+    /// The first that an id of this time can be.
+    pub(crate) fn first_at(time: UnixTime) -> Self {
+        let mut bytes = [0; 16];
+        // Beyond the year 10,000 there are none.
+        let ms = time.0.saturating_mul(1_000).min((1 << 48) - 1);
+        bytes[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
+        Self(bytes)
+    }
+
+    /// From the end of a place; none when that is too short.
+    pub(super) fn at_end_of(place: &[u8]) -> Option<Self> {
+        place.last_chunk().copied().map(Self)
     }
 
     /// The bytes.
@@ -113,6 +128,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every name.
+    pub const NAMES: [&str; 4] = ["queued", "sent", "final", "refused"];
+
     /// Its name in answers.
     pub fn name(&self) -> &'static str {
         match self {
@@ -129,7 +147,7 @@ impl State {
     }
 }
 
-/// What one request brought: 1 to 10,000 documents, under one record.
+/// What one request brought: 1 to 10,000 documents under one record, or the root of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
@@ -139,8 +157,14 @@ pub struct Submission {
     pub caller: Reference,
     /// Salted or plain.
     pub form: Form,
-    /// How many documents.
+    /// How many receipts: of a batch's root one.
     pub count: u32,
+    /// The root, when it came as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchRoot>,
+    /// The caller's own name for it: a case, a file.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
     /// Whether it was queued: nobody waits for the answer, so it is sent again when its record expired.
     pub queued: bool,
     /// When it came.
@@ -152,6 +176,41 @@ pub struct Submission {
     pub repeatable: Option<[u8; 32]>,
     /// Where it stands.
     pub state: State,
+}
+
+impl Submission {
+    /// How many documents it stands for.
+    pub fn documents(&self) -> u64 {
+        self.batch.map_or(u64::from(self.count), |batch| batch.count)
+    }
+}
+
+/// What is asked for of a caller's submissions. The latest come first.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// Whose.
+    pub caller: Reference,
+    /// Of this name alone.
+    pub reference: Option<Reference>,
+    /// Those that came before this one.
+    pub after: Option<SubmissionId>,
+    /// Created then or later.
+    pub from: Option<UnixTime>,
+    /// Created before.
+    pub until: Option<UnixTime>,
+    /// That stand here: one of [`State::NAMES`].
+    pub state: Option<&'static str>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Some of a caller's submissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The latest first.
+    pub submissions: Vec<Submission>,
+    /// What to go on after, unless these were the last.
+    pub next: Option<SubmissionId>,
 }
 
 /// An idempotency key that was used.

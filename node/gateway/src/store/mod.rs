@@ -14,16 +14,20 @@
 //! m                                          the mark: tells a wrong key from damage
 //! s  submission                              Submission
 //! h  submission                              its digests, as long as it is queued
-//! o  submission, place of the document       Opening
+//! o  submission, place of the document       Opening, as its receipt has it
 //! q  number                                  submission: the queue, in order
 //! r  record                                  InFlight
-//! b  record                                  the ledger's part of a receipt: once for all documents of a record
+//! b  record                                  what the receipts of a record share, as bytes to cut them from
 //! i  hash of caller and idempotency key      Used
 //! w  submission                              Delivery
+//! d  when it is due, submission              nothing: deliveries in their order. What says otherwise than w is passed over
+//! l  hash of caller, submission              nothing: what each caller sent, by time
+//! l  hash of caller and name, submission     nothing: the same, of those that it named so
 //! ```
 
 mod backup;
 mod entries;
+mod stencils;
 mod step;
 mod writer;
 
@@ -38,17 +42,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use testamur_primitives::commitment::{DocumentDigest, Opening};
 use testamur_primitives::hash::RecordId;
-use testamur_primitives::receipt::Receipt;
+use testamur_primitives::receipt::ReceiptStencil;
 use testamur_primitives::record::Reference;
+use testamur_primitives::units::UnixTime;
 pub use testamur_registrar::store::ArchiveKey;
 use testamur_registrar::store::seal::Keys;
 
 pub use backup::restore;
-pub use entries::{Delivery, IdError, InFlight, State, Submission, SubmissionId, Used};
+pub use entries::{Delivery, IdError, InFlight, Listing, Page, State, Submission, SubmissionId, Used};
+use stencils::Stencils;
 pub use step::Step;
 use writer::Writer;
 
-use crate::limits::{DISK_FREE_BYTES_MIN, STORE_CACHE_BYTES};
+use crate::limits::{DISK_FREE_BYTES_MIN, LISTING_LOOKS_MAX, STORE_CACHE_BYTES};
 
 /// The one table: places and sealed values.
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("testamur-receipts-1");
@@ -139,6 +145,7 @@ pub struct Store {
     waiting: AtomicU64,
     /// A write failed: the queue is counted again.
     miscounted: AtomicBool,
+    stencils: Stencils,
 }
 
 impl core::fmt::Debug for Store {
@@ -193,6 +200,7 @@ impl Store {
             next,
             waiting,
             miscounted: AtomicBool::new(false),
+            stencils: Stencils::default(),
         };
         store.count()?;
         Ok(store)
@@ -258,6 +266,16 @@ impl Store {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Since when the first of the queue waits; none when it is empty.
+    pub fn waiting_since(&self) -> Result<Option<UnixTime>, StoreError> {
+        let mut since = None;
+        self.queued(|submission| {
+            since = Some(submission.since);
+            false
+        })?;
+        Ok(since)
+    }
+
     /// The place of an idempotency key of a caller: whoever lacks the archive's key cannot guess it.
     pub fn repeat_place(&self, caller: &Reference, key: &str) -> [u8; 32] {
         self.shared.keys.name("idempotency", &[caller.as_str(), key])
@@ -278,9 +296,20 @@ impl Store {
         self.read_json(&step::opening_place(id, place))
     }
 
-    /// The ledger's part of a final record's receipts, which was verified before it was kept.
-    pub fn ledger_part(&self, record: RecordId) -> Result<Option<Receipt>, StoreError> {
-        self.read_json(&step::record_place(b'b', record))
+    /// The same, as bytes that a receipt takes.
+    pub(crate) fn opening_bytes(&self, id: SubmissionId, place: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(&step::opening_place(id, place))
+    }
+
+    /// What a final record's receipts share; it was verified before it was kept.
+    pub fn ledger_part(&self, record: RecordId) -> Result<Option<Arc<ReceiptStencil>>, StoreError> {
+        if let Some(stencil) = self.stencils.of(record) {
+            return Ok(Some(stencil));
+        }
+        let Some(bytes) = self.read(&step::record_place(b'b', record))? else { return Ok(None) };
+        let stencil = Arc::new(ReceiptStencil::from_bytes(&bytes).map_err(|_| StoreError::Damaged)?);
+        self.stencils.put(record, Arc::clone(&stencil));
+        Ok(Some(stencil))
     }
 
     /// What an idempotency key was used for.
@@ -301,6 +330,61 @@ impl Store {
     /// All messages that were not delivered yet.
     pub fn deliveries(&self) -> Result<Vec<Delivery>, StoreError> {
         self.all(b"w")
+    }
+
+    /// Turns to deliver a message, the first first, until a time: at most `count`, each with the message if there is one.
+    pub(crate) fn due(
+        &self,
+        until: UnixTime,
+        count: usize,
+    ) -> Result<Vec<(UnixTime, SubmissionId, Option<Delivery>)>, StoreError> {
+        let mut turns = Vec::new();
+        self.each(b"d", |place, _| {
+            let (due, id) = turn_of(place)?;
+            let is_due = due <= until && turns.len() < count;
+            if is_due {
+                turns.push((due, id, self.read_json(&step::delivery_place(id))?));
+            }
+            Ok(is_due)
+        })?;
+        Ok(turns)
+    }
+
+    /// When the next message is due.
+    pub(crate) fn next_due(&self) -> Result<Option<UnixTime>, StoreError> {
+        let mut next = None;
+        self.each(b"d", |place, _| {
+            next = Some(turn_of(place)?.0);
+            Ok(false)
+        })?;
+        Ok(next)
+    }
+
+    /// Some of what a caller sent, the latest first. A bounded number is looked at, so that a page may be short before the last.
+    pub fn listed(&self, wanted: &Listing) -> Result<Page, StoreError> {
+        let Listing { caller, reference, after, from, until, state, limit } = wanted;
+        let prefix = step::list_prefix(&self.shared, caller, reference.as_ref());
+        let place = |id: SubmissionId| [&prefix[..], id.as_bytes()].concat();
+        let first = place(SubmissionId::first_at(from.unwrap_or_default()));
+        let behind = until.map(SubmissionId::first_at).into_iter().chain(*after).min().map(place);
+        let behind = behind.unwrap_or_else(|| [&prefix[..], &[0xff; 17]].concat());
+        let mut page = Page { submissions: Vec::new(), next: None };
+        let Some(table) = self.shared.table()?.filter(|_| first < behind) else { return Ok(page) };
+        let range = table.range(first.as_slice()..behind.as_slice()).map_err(io("read"))?;
+        for (looks, entry) in range.rev().enumerate() {
+            let (place, _) = entry.map_err(io("read"))?;
+            let id = SubmissionId::at_end_of(place.value()).ok_or(StoreError::Damaged)?;
+            if page.submissions.len() == *limit || looks == LISTING_LOOKS_MAX {
+                // There is at least this one more.
+                return Ok(page);
+            }
+            page.next = Some(id);
+            // One that was forgotten meanwhile is not there any more.
+            let submission = self.submission(id)?.filter(|found| found.caller == *caller);
+            page.submissions.extend(submission.filter(|found| state.is_none_or(|state| found.state.name() == state)));
+        }
+        page.next = None;
+        Ok(page)
     }
 
     /// Those that wait for a record, the first first, as long as `take` says so.
@@ -384,6 +468,11 @@ impl Shared {
         let Some(table) = self.table()? else { return Ok(None) };
         Ok(table.get(place).map_err(io("read"))?.map(|sealed| sealed.value().to_vec()))
     }
+}
+
+fn turn_of(place: &[u8]) -> Result<(UnixTime, SubmissionId), StoreError> {
+    let due = place[1..].first_chunk().copied().map(u64::from_be_bytes).ok_or(StoreError::Damaged)?;
+    Ok((UnixTime(due), SubmissionId::at_end_of(place).ok_or(StoreError::Damaged)?))
 }
 
 fn number_of(place: &[u8]) -> Result<u64, StoreError> {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use testamur_primitives::codec;
 use testamur_primitives::commitment::{DocumentDigest, Opening};
 use testamur_primitives::hash::RecordId;
-use testamur_primitives::receipt::Receipt;
+use testamur_primitives::receipt::ReceiptStencil;
+use testamur_primitives::record::Reference;
+use testamur_primitives::units::UnixTime;
 
 use super::{Delivery, InFlight, Shared, State, StoreError, Submission, SubmissionId, Used, entries, to_json};
 
@@ -35,6 +38,20 @@ pub(super) fn used_place(place: &[u8; 32]) -> Vec<u8> {
 
 pub(super) fn delivery_place(id: SubmissionId) -> Vec<u8> {
     [b"w", &id.as_bytes()[..]].concat()
+}
+
+/// Deliveries in the order in which they are due.
+pub(super) fn due_place(due: UnixTime, id: SubmissionId) -> Vec<u8> {
+    [b"d", &due.0.to_be_bytes()[..], id.as_bytes()].concat()
+}
+
+/// Where the list of a caller's submissions begins, or of those of one name. Neither name can be read from it.
+pub(super) fn list_prefix(shared: &Shared, caller: &Reference, reference: Option<&Reference>) -> Vec<u8> {
+    let name = match reference {
+        None => shared.keys.name("caller", &[caller.as_str()]),
+        Some(reference) => shared.keys.name("reference", &[caller.as_str(), reference.as_str()]),
+    };
+    [b"l", &name[..16]].concat()
 }
 
 /// By how much a step changes the queue, in documents.
@@ -75,12 +92,23 @@ impl Step {
         self.sealed
     }
 
+    /// Where a submission is listed.
+    fn list_places(&self, submission: &Submission) -> Vec<Vec<u8>> {
+        let Submission { id, caller, reference, .. } = submission;
+        let place = |reference| [&list_prefix(&self.shared, caller, reference)[..], id.as_bytes()].concat();
+        let named = reference.as_ref().map(|reference| place(Some(reference)));
+        core::iter::once(place(None)).chain(named).collect()
+    }
+
     /// Begins a submission, and uses its idempotency key up: the step is refused when that was used before.
     pub fn begin(&mut self, submission: &Submission, fingerprint: Option<&str>) {
         self.new_place(submission_place(submission.id));
         if let (Some(place), Some(fingerprint)) = (&submission.repeatable, fingerprint) {
             self.new_place(used_place(place));
             self.put_json(used_place(place), &Used { id: submission.id, fingerprint: fingerprint.to_owned() });
+        }
+        for place in self.list_places(submission) {
+            self.put_bytes(place, b"");
         }
         self.put(submission);
     }
@@ -109,7 +137,8 @@ impl Step {
 
     /// Keeps the opening of a document.
     pub fn put_opening(&mut self, id: SubmissionId, place: u32, opening: &Opening) {
-        self.put_json(opening_place(id, place), opening);
+        // As receipts have it: a receipt is cut without reading what it is put into.
+        self.put_bytes(opening_place(id, place), &codec::canonical(opening));
     }
 
     /// Keeps a signed record (INV-KEPT-2).
@@ -123,8 +152,8 @@ impl Step {
     }
 
     /// Keeps the ledger's part of a record's receipts.
-    pub fn put_ledger_part(&mut self, record: RecordId, part: &Receipt) {
-        self.put_json(record_place(b'b', record), part);
+    pub fn put_ledger_part(&mut self, record: RecordId, part: &ReceiptStencil) {
+        self.put_bytes(record_place(b'b', record), &part.to_bytes());
     }
 
     /// Lets go of all openings of a submission: with its salts goes what could show which documents it had.
@@ -137,14 +166,23 @@ impl Step {
         self.drop_openings(submission);
         self.drop_place(submission_place(submission.id));
         self.drop_place(delivery_place(submission.id));
+        for place in self.list_places(submission) {
+            self.drop_place(place);
+        }
         if let Some(place) = &submission.repeatable {
             self.drop_place(used_place(place));
         }
     }
 
-    /// Keeps a message until it is delivered.
+    /// Keeps a message until it is delivered. Where it stood in the order before is found out when its turn comes.
     pub fn put_delivery(&mut self, delivery: &Delivery) {
         self.put_json(delivery_place(delivery.id), delivery);
+        self.put_bytes(due_place(delivery.due, delivery.id), b"");
+    }
+
+    /// A turn that is over.
+    pub(crate) fn drop_due(&mut self, due: UnixTime, id: SubmissionId) {
+        self.drop_place(due_place(due, id));
     }
 
     /// A message was delivered, or never will be.

@@ -89,6 +89,8 @@ fn submission(store: &Store, count: u32, repeatable: Option<[u8; 32]>) -> Submis
         caller: "registry-office".parse().unwrap(),
         form: Form::Commitment,
         count,
+        batch: None,
+        reference: None,
         queued: true,
         created: testamur_primitives::units::UnixTime(1_790_000_000),
         since: testamur_primitives::units::UnixTime(1_790_000_000),
@@ -221,13 +223,13 @@ async fn a_backup_is_made_in_use_and_serves_elsewhere() {
         ["receipts.redb", "backup.redb", "elsewhere.redb"].map(|name| directory.path().join(name));
     let store = Store::open(&path, &key(1)).unwrap();
     let first = enqueue(&store, None).await.unwrap();
-    // The mark, the submission, its digests, its place in the queue.
-    assert_eq!(store.backup(&backup).unwrap(), 4);
+    // The mark, the submission, its places in the list and in the queue, its digests.
+    assert_eq!(store.backup(&backup).unwrap(), 5);
     let later = enqueue(&store, None).await.unwrap();
     assert!(matches!(store.backup(&backup), Err(StoreError::Io { .. })), "nothing is overwritten");
     assert!(matches!(restore(&backup, &elsewhere, &key(2)), Err(StoreError::WrongKey(_))));
     assert!(!elsewhere.exists());
-    assert_eq!(restore(&backup, &elsewhere, &key(1)).unwrap(), 4);
+    assert_eq!(restore(&backup, &elsewhere, &key(1)).unwrap(), 5);
     let restored = Store::open(&elsewhere, &key(1)).unwrap();
     assert_eq!((queued(&restored), restored.digests(first.id).unwrap()), (vec![first.id], digests(3)));
     assert_eq!(restored.submission(later.id).unwrap(), None);
@@ -238,4 +240,78 @@ async fn a_backup_is_made_in_use_and_serves_elsewhere() {
     std::fs::write(&bent, &whole[..whole.len() / 2]).unwrap();
     std::fs::set_permissions(&bent, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert!(Store::open(&bent, &key(1)).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_each_callers_own_and_come_in_pages() {
+    let store = open(&Disk::new()).unwrap();
+    let caller: Reference = "registry-office".parse().unwrap();
+    let mut ids = Vec::new();
+    for number in 0..10u8 {
+        let mut submission = submission(&store, 1, None);
+        submission.reference = (number % 2 == 0).then(|| "even".parse().unwrap());
+        if number == 9 {
+            submission.state = State::Refused { code: "x".into(), detail: String::new() };
+        }
+        let mut step = store.step();
+        step.begin(&submission, None);
+        store.write(step).await.unwrap();
+        ids.push(submission.id);
+    }
+    // Ids of one millisecond are in no order.
+    ids.sort_unstable();
+    ids.reverse();
+    let wanted = Listing { caller, reference: None, after: None, from: None, until: None, state: None, limit: 4 };
+    let ids_of = |page: &Page| page.submissions.iter().map(|found| found.id).collect::<Vec<_>>();
+    let mut found = Vec::new();
+    let mut after = None;
+    for expected in [4, 4, 2] {
+        let page = store.listed(&Listing { after, ..wanted.clone() }).unwrap();
+        assert_eq!(page.submissions.len(), expected);
+        found.extend(ids_of(&page));
+        after = page.next;
+    }
+    assert_eq!((found, after), (ids.clone(), None));
+    let page = |wanted: Listing| ids_of(&store.listed(&Listing { limit: 100, ..wanted }).unwrap()).len();
+    assert_eq!(page(Listing { reference: Some("even".parse().unwrap()), ..wanted.clone() }), 5);
+    assert_eq!(page(Listing { reference: Some("odd".parse().unwrap()), ..wanted.clone() }), 0);
+    assert_eq!(page(Listing { caller: "other".parse().unwrap(), ..wanted.clone() }), 0);
+    assert_eq!(page(Listing { state: Some("refused"), ..wanted.clone() }), 1);
+    let now = testamur_client::author::now().unwrap().0;
+    let at = |seconds| Some(UnixTime(seconds));
+    assert_eq!(page(Listing { from: at(now - 60), until: at(now + 60), ..wanted.clone() }), 10);
+    assert_eq!(page(Listing { until: at(now - 60), ..wanted.clone() }), 0);
+    assert_eq!(page(Listing { from: at(now + 60), ..wanted.clone() }), 0);
+    assert_eq!(page(Listing { from: at(u64::MAX), until: at(0), ..wanted.clone() }), 0);
+    // What is forgotten is listed no more.
+    let first = store.submission(ids[0]).unwrap().unwrap();
+    let mut step = store.step();
+    step.forget(&first);
+    store.write(step).await.unwrap();
+    assert_eq!(page(wanted.clone()), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_come_in_the_order_in_which_they_are_due() {
+    let store = open(&Disk::new()).unwrap();
+    let ids: Vec<_> = (0..3).map(|_| SubmissionId::fresh().unwrap()).collect();
+    let delivery =
+        |place: usize, due| Delivery { id: ids[place], settled: UnixTime(1), attempts: 0, due: UnixTime(due) };
+    let mut step = store.step();
+    for (place, due) in [(0, 30), (1, 10), (2, 20)] {
+        step.put_delivery(&delivery(place, due));
+    }
+    store.write(step).await.unwrap();
+    let due = |until| store.due(UnixTime(until), 10).unwrap().into_iter().map(|(_, id, _)| id).collect::<Vec<_>>();
+    assert_eq!(due(9), []);
+    assert_eq!(due(20), [ids[1], ids[2]]);
+    assert_eq!(store.due(UnixTime(99), 1).unwrap().len(), 1);
+    assert_eq!(store.next_due().unwrap(), Some(UnixTime(10)));
+    // Put off: the turn of before is no turn any more, and told from the one that counts.
+    let mut step = store.step();
+    step.put_delivery(&delivery(1, 40));
+    store.write(step).await.unwrap();
+    let turns = store.due(UnixTime(99), 10).unwrap();
+    let stands: Vec<_> = turns.iter().map(|(turn, _, delivery)| delivery.as_ref().unwrap().due == *turn).collect();
+    assert_eq!(stands, [false, true, true, true]);
 }

@@ -141,8 +141,12 @@ impl Ledger {
     }
 
     /// A block with this one record, its certificate and its receipt.
-    fn commit(&mut self, record: Record) {
-        let now = testamur_client::author::now().unwrap();
+    pub(crate) fn commit(&mut self, record: Record) {
+        self.commit_at(record, testamur_client::author::now().unwrap());
+    }
+
+    /// The same, in a block of this time, or of the last one's when that is later.
+    pub(crate) fn commit_at(&mut self, record: Record, now: UnixTime) {
         let parent = self.headers.last().unwrap().clone();
         let index = LogIndex(self.log.size());
         self.log.append(record.leaf_hash());

@@ -134,7 +134,8 @@ async fn what_is_queued_outlives_the_network_and_the_gateway() {
         world.send(world.bare("DELETE", &document).bearer_auth(&world.token)).await.problem().1,
         "gateway.unsettled"
     );
-    assert_eq!(world.send(world.get("/v1/status")).await.json()["queued"], 3);
+    let status = world.send(world.get("/v1/status")).await.json();
+    assert_eq!((&status["queued"], &status["queued_since"]), (&json!(3), &standing["since"]));
     assert_eq!(world.nodes[0].submissions(), 0, "nothing is signed or sent while no node answers");
 
     let world = world.restart(|config| kept.configure(config)).await;
@@ -148,7 +149,8 @@ async fn what_is_queued_outlives_the_network_and_the_gateway() {
     for (receipt, document) in receipts.as_array().unwrap().iter().zip([b"one", b"two"]) {
         world.confirm(&codec::canonical(receipt), document, SHA_256);
     }
-    assert_eq!(world.send(world.get("/v1/status")).await.json()["queued"], 0);
+    let status = world.send(world.get("/v1/status")).await.json();
+    assert_eq!((&status["queued"], &status["queued_since"]), (&json!(0), &Value::Null));
     assert_eq!(world.record_count(), 2, "one for the salted, one for the plain");
 }
 

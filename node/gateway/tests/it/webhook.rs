@@ -105,3 +105,57 @@ fn base64(text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// Stops the example when the test ends.
+struct Example(std::process::Child);
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `examples/webhook.py`, as it is printed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_takes_what_is_genuine_and_nothing_else() {
+    use std::io::{BufRead as _, BufReader};
+    let kept = Kept::new();
+    let secret = fresh_secret().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/webhook.py");
+    let mut example = std::process::Command::new("python3");
+    let example = example.args([script, &port.to_string()]).env("SECRET", &secret).stdout(std::process::Stdio::piped());
+    let mut example = Example(example.stderr(std::process::Stdio::null()).spawn().unwrap());
+    let mut said = BufReader::new(example.0.stdout.take().unwrap()).lines();
+    let url = format!("http://127.0.0.1:{port}/hook");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for _ in 0..200 {
+        if client.get(&url).send().await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let key: [u8; 32] = base64(&secret[6..]).try_into().unwrap();
+    let now = testamur_client::author::now().unwrap().0;
+    let send = async |id: &str, sent: u64, key: &[u8; 32], body: &'static str| {
+        let signed = format!("{id}.{sent}.");
+        let mac = hmac(key, &[signed.as_bytes(), body.as_bytes()]);
+        // Standard base64 of 32 bytes, from the alphabet of the URL's.
+        let text = testamur_primitives::codec::base64url(&*mac).replace('-', "+").replace('_', "/") + "=";
+        let request = client.post(&url).header("webhook-id", id).header("webhook-timestamp", sent);
+        request.header("webhook-signature", format!("v1,{text}")).body(body).send().await.unwrap().status().as_u16()
+    };
+    const BODY: &str = r#"{"type":"document.final","data":{"id":"forged","state":"final"}}"#;
+    assert_eq!(send("msg_1", now, &[0; 32], BODY).await, 400, "another secret");
+    assert_eq!(send("msg_1", now - 3_600, &key, BODY).await, 400, "an old message");
+    let world = World::with(1, |config| {
+        kept.configure(config);
+        config.webhook = Some(Webhook::new(&url, &secret).unwrap());
+    })
+    .await;
+    let queued = world.send(world.post("/v1/documents?async=1").body("queued")).await.json();
+    let line = tokio::task::spawn_blocking(move || said.next().unwrap().unwrap()).await.unwrap();
+    assert_eq!(line, format!("final {}", queued["id"].as_str().unwrap()), "the first line is the genuine one's");
+    world.stop().await;
+}
