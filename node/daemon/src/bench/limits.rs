@@ -25,6 +25,10 @@ pub(crate) struct MachineLimits {
     pub(crate) sha256_64_s: f64,
     /// Strict Ed25519 verifications a second.
     pub(crate) ed25519_strict_s: f64,
+    /// Ed25519 signatures a second: what a gateway signs its records with.
+    pub(crate) ed25519_sign_s: f64,
+    /// ECDSA signatures on P-256 a second.
+    pub(crate) p256_sign_s: f64,
     /// ECDSA verifications on P-256 a second: accreditations are signed with it.
     pub(crate) p256_s: f64,
     /// ECDSA verifications on secp256k1 a second: registry records are.
@@ -43,6 +47,7 @@ impl MachineLimits {
             unreachable!("made as Ed25519 above");
         };
         let message = [7u8; 320];
+        let p256 = SigningKey::p256(&[7; 32]).expect("a scalar of the curve");
         let signature: [u8; 64] = key.sign(&message).try_into().expect("an Ed25519 signature has 64 bytes");
         Ok(Self {
             sha256_bytes_s: rate(|| _ = black_box(Sha256::digest(black_box(&large)))) * large.len() as f64,
@@ -50,6 +55,8 @@ impl MachineLimits {
             ed25519_strict_s: rate(|| {
                 black_box(verify_ed25519(black_box(&public), &message, &signature)).expect("the signature is good");
             }),
+            ed25519_sign_s: rate(|| _ = black_box(key.sign(black_box(&message)))),
+            p256_sign_s: rate(|| _ = black_box(p256.sign(black_box(&message)))),
             p256_s: ecdsa_rate(&SigningKey::p256(&[7; 32]).expect("a scalar of the curve")),
             secp256k1_s: ecdsa_rate(&SigningKey::secp256k1(&[7; 32]).expect("a scalar of the curve")),
             fdatasync_s: fdatasync_rate(dir)?,
@@ -63,6 +70,8 @@ impl MachineLimits {
         row("SHA-256, large input", format!("{:.2} GB/s", self.sha256_bytes_s / 1e9))
             + &row("SHA-256, 64 bytes", format!("{:.1} M/s", self.sha256_64_s / 1e6))
             + &row("Ed25519 strict verification", a_second(self.ed25519_strict_s))
+            + &row("Ed25519 signature", a_second(self.ed25519_sign_s))
+            + &row("P-256 signature", a_second(self.p256_sign_s))
             + &row("P-256 verification", a_second(self.p256_s))
             + &row("secp256k1 verification", a_second(self.secp256k1_s))
             + &row("fdatasync of 4 KiB appended", a_second(self.fdatasync_s))

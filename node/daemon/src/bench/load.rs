@@ -53,6 +53,25 @@ impl Connection {
         self.send(request).await
     }
 
+    /// Any request; status, headers and body of its answer.
+    pub(super) async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<(u16, hyper::HeaderMap, Bytes), String> {
+        let mut request = hyper::Request::builder().method(method).uri(path).header("host", &self.host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body)).map_err(|e| e.to_string())?;
+        self.sender.ready().await.map_err(|e| e.to_string())?;
+        let response = self.sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let (head, body) = response.into_parts();
+        Ok((head.status.as_u16(), head.headers, body.collect().await.map_err(|e| e.to_string())?.to_bytes()))
+    }
+
     async fn send(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
         self.sender.ready().await.map_err(|e| e.to_string())?;
         let response = self.sender.send_request(request).await.map_err(|e| e.to_string())?;

@@ -1,11 +1,12 @@
 //! `testamur bench`: four validators of its own on this machine, measured beside the machine's limits in the same run:
 //! notarising and keeping, with `--bulk` lists and folders, with `--registries` the registries, with `--diplomas` a
-//! university's graduation.
+//! university's graduation, with `--gateway` a gateway.
 //!
 //! Figures mean something only as a share of the limits next to them; no test asserts them.
 
 mod bulk;
 mod diplomas;
+mod gateway;
 mod keeping;
 mod limits;
 mod load;
@@ -80,6 +81,8 @@ pub(crate) struct Bench {
     size: registries::Size,
     #[command(flatten)]
     graduation: diplomas::Size,
+    #[command(flatten)]
+    gateway: gateway::Size,
 }
 
 /// What a run found.
@@ -162,6 +165,7 @@ enum Found {
     Bulk(bulk::Report),
     Registries(registries::Report),
     Diplomas(diplomas::Report),
+    Gateway(gateway::Report),
 }
 
 impl Drop for Nodes {
@@ -195,6 +199,7 @@ impl Bench {
             Found::Bulk(report) => output.result(&report, || bulk::table(&report)),
             Found::Registries(report) => output.result(&report, || registries::table(&report)),
             Found::Diplomas(report) => output.result(&report, || diplomas::table(&report)),
+            Found::Gateway(report) => output.result(&report, || gateway::table(&report)),
         }
         Ok(Exit::Ok)
     }
@@ -233,6 +238,9 @@ impl Bench {
         }
         if self.graduation.diplomas {
             return self.measure_diplomas(&network, &runtime, limits, output).map(Found::Diplomas);
+        }
+        if self.gateway.gateway {
+            return self.measure_gateway(&network, &ports, &runtime, limits, output).map(Found::Gateway);
         }
         if let Some(documents) = self.bulk.bulk {
             return self.measure_bulk(documents, &network, limits, output).map(Found::Bulk);
