@@ -20,10 +20,16 @@ fn tests() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The commands of the README's first block, but for `./scripts/up`, which ends in the `testamur dev` that runs here.
-fn transcript() -> String {
+/// The commands of the README's first block behind a text.
+fn block_behind(text: &str) -> String {
     let readme = fs::read_to_string(tests().parent().expect("the checkout").join("README.md")).expect("a README");
-    let block = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a first block");
+    let rest = readme.split_once(text).expect("the text is in the README").1;
+    rest.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block").to_owned()
+}
+
+/// The first of all, but for `./scripts/up`, which ends in the `testamur dev` that runs here.
+fn transcript() -> String {
+    let block = block_behind("# Testamur");
     assert!(block.starts_with("./scripts/up"), "the transcript starts with ./scripts/up");
     block.lines().skip(1).collect::<Vec<_>>().join("\n")
 }
@@ -85,17 +91,21 @@ fn the_readme_works_as_printed() {
     assert_eq!(exported["nodes"], configuration["nodes"], "those of the development network, since none is named");
 
     // As printed, but for the port of the gateway, which another test may hold.
-    let script = transcript().replace("127.0.0.1:8090", &gateway.to_string());
+    let as_here = |block: String| block.replace("127.0.0.1:8090", &gateway.to_string());
     let path = format!("{}:{}", binary().parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
-    let output = Command::new("bash")
-        .args(["-euxo", "pipefail", "-c", &script])
-        .current_dir(directory.path())
-        .env("PATH", path)
-        .env("TESTAMUR_HOME", directory.path())
-        .output()
-        .expect("bash is there");
-    let said = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n--- dev says\n{}", words());
+    let run = |block: String| {
+        let output = Command::new("bash")
+            .args(["-euxo", "pipefail", "-c", &as_here(block)])
+            .current_dir(directory.path())
+            .env("PATH", &path)
+            .env("TESTAMUR_HOME", directory.path())
+            .output()
+            .expect("bash is there");
+        let said = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}\n--- dev says\n{}", words());
+        said
+    };
+    let said = run(transcript());
     assert_eq!(said.matches("CONFIRMED: ").count(), 2, "both documents are confirmed:\n{said}");
     let verdicts: Vec<_> =
         said.lines().filter(|line| line.starts_with("VALID") || line.starts_with("NOT VALID")).collect();
@@ -115,6 +125,20 @@ fn the_readme_works_as_printed() {
     assert_eq!(verify("contract.pdf", "contract.pdf.receipt.json"), Some(0));
     assert_eq!(verify("other.pdf", "other.pdf.receipt.json"), Some(0));
     assert_eq!(verify("contract.pdf", "other.pdf.receipt.json"), Some(3));
+
+    // An administration: what it sent is found by its names, and a folder that went through the gateway says what changed in it.
+    let said = run(block_behind("For an administration"));
+    assert!(said.contains("NOTARISED 3 documents"), "{said}");
+    assert!(said.contains("2.txt"), "the changed file is named:\n{said}");
+    assert_eq!(verify("contract.pdf", "again.json"), Some(0));
+    let token = fs::read_to_string(directory.path().join("dev-network/token")).expect("a token");
+    let authorization = format!("Bearer {token}");
+    let listed = || {
+        let headers = [("authorization", authorization.as_str())];
+        let answer = request(gateway, "GET", "/v1/documents?ref=case-4712&state=final", &headers, b"");
+        (answer.expect("an answer").json()["documents"].as_array()?.len() == 1).then_some(())
+    };
+    wait_for("the queued document to be final", Duration::from_secs(30), listed);
     let asked = Command::new("kill").args(["-INT", &dev.0.id().to_string()]).status();
     assert!(asked.is_ok_and(|s| s.success()));
     let ended = wait_for("dev to stop", Duration::from_secs(60), || dev.0.try_wait().expect("it can be waited for"));
