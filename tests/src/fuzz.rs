@@ -6,6 +6,7 @@
 use testamur_credentials::presentation;
 use testamur_credentials::status::Token;
 use testamur_credentials::{format, link, package};
+use testamur_primitives::block::Block;
 use testamur_primitives::codec::{base64url, from_base64url, sha256};
 use testamur_primitives::issuers::accreditation::Accreditation;
 use testamur_primitives::receipt::Receipt;
@@ -13,6 +14,7 @@ use testamur_primitives::record::Record;
 use testamur_primitives::schemas;
 use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::status::formats::TokenFormat;
+use testamur_primitives::stream::{self, Frame};
 
 use crate::vectors::diplomas::{self, DiplomaCase, FOLDER, TABLES};
 use crate::vectors::folder;
@@ -29,7 +31,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "credential", run: credential, corpus: texts },
     Target { name: "credential-inside", run: |bytes| credential(&jws(bytes)), corpus: insides },
     Target { name: "presentation", run: presented, corpus: inputs },
@@ -43,6 +45,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "token-status-list", run: |bytes| token(TokenFormat::TokenStatusList, bytes), corpus: tokens },
     Target { name: "accreditation", run: accreditation, corpus: insides },
     Target { name: "record-and-schema", run: record_and_schema, corpus: small_evidence },
+    Target { name: "ledger-stream", run: ledger_stream, corpus: streams },
 ];
 
 /// Bytes between the parts of an input that is put together here: no text has one.
@@ -128,6 +131,24 @@ fn accreditation(bytes: &[u8]) {
     }
 }
 
+/// As it is, and under a hash that fits: a mutation of the bytes before it would be found by that alone.
+fn ledger_stream(bytes: &[u8]) {
+    let mended = [bytes, &[b'Z', 0, 0, 0, 32], &sha256(&[bytes])].concat();
+    for bytes in [bytes, &mended] {
+        let Ok(frames) = stream::decode(bytes) else { continue };
+        let mut again = Vec::new();
+        let mut encoder = stream::Encoder::begin(&mut again);
+        frames[..frames.len() - 1].iter().for_each(|frame| encoder.frame(frame, &mut again));
+        encoder.end(&mut again);
+        assert_eq!(again, bytes, "INV-STREAM-1");
+        if let Ok(read) = stream::read_blocks(bytes) {
+            for streamed in &read.blocks {
+                let _ = Block::decode(&streamed.block);
+            }
+        }
+    }
+}
+
 fn record_and_schema(bytes: &[u8]) {
     let _ = Record::parse(bytes);
     if let Ok(text) = core::str::from_utf8(bytes)
@@ -183,6 +204,24 @@ fn files() -> Vec<Vec<u8>> {
 fn receipts() -> Vec<Vec<u8>> {
     let names: std::collections::BTreeSet<_> = cases().into_iter().filter_map(|case| case.receipt).collect();
     names.iter().step_by(7).map(|path| load(path)).collect()
+}
+
+/// Two blocks without the end, and the beginning of a snapshot's state.
+fn streams() -> Vec<Vec<u8>> {
+    let blocks = std::fs::read(folder().join("blocks.stream")).expect("the vectors");
+    let mut state = Vec::new();
+    let mut encoder = stream::Encoder::begin(&mut state);
+    for frame in [
+        Frame::Genesis(b"{}"),
+        Frame::Block(b"block"),
+        Frame::Certificate(b"note"),
+        Frame::Attachment(b"bits"),
+        Frame::State { key: b"writer/a/1", value: b"{}" },
+        Frame::Tree { key: b"key", node: b"node", value: b"{}" },
+    ] {
+        encoder.frame(&frame, &mut state);
+    }
+    vec![blocks[..blocks.len() - 37].to_vec(), state]
 }
 
 /// Evidence of one key, so that a mutation has few places to be lost in.

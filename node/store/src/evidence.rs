@@ -25,9 +25,12 @@ pub(crate) struct Frame {
     epochs: Vec<EpochLink>,
 }
 
-/// The frame of the newest tip that was asked for.
+/// The frame of the newest tip that was asked for, and the links of the epochs so far: a closed epoch's never changes.
 #[derive(Debug, Default)]
-pub(crate) struct Frames(Mutex<Option<Arc<Frame>>>);
+pub(crate) struct Frames {
+    newest: Mutex<Option<Arc<Frame>>>,
+    links: Mutex<Vec<EpochLink>>,
+}
 
 impl View<'_> {
     /// These keys, each with its newest value or its absence, proven under the tip; in order, none twice. None while only
@@ -63,7 +66,7 @@ impl View<'_> {
     }
 
     fn frame(&self) -> Result<Arc<Frame>, StoreError> {
-        let remembered = self.frames.0.lock().expect("nothing panics under this lock").clone();
+        let remembered = self.frames.newest.lock().expect("nothing panics under this lock").clone();
         if let Some(frame) = remembered.filter(|frame| frame.of == self.tip.hash) {
             return Ok(frame);
         }
@@ -79,7 +82,7 @@ impl View<'_> {
             validators: checkpoint.validators,
             epochs: self.links_to(checkpoint.header.header.epoch)?,
         });
-        *self.frames.0.lock().expect("nothing panics under this lock") = Some(Arc::clone(&frame));
+        *self.frames.newest.lock().expect("nothing panics under this lock") = Some(Arc::clone(&frame));
         Ok(frame)
     }
 
@@ -90,10 +93,12 @@ impl View<'_> {
 
     /// The links from genesis to an epoch.
     pub(crate) fn links_to(&self, epoch: Epoch) -> Result<Vec<EpochLink>, StoreError> {
-        let mut links = Vec::new();
-        for before in 0..epoch.0 {
-            links.extend(self.epoch_inner(Epoch(before))?.link);
+        let count = usize::try_from(epoch.0).map_err(|_| StoreError::OutOfRange)?;
+        let mut links = self.frames.links.lock().expect("nothing panics under this lock");
+        for before in links.len()..count {
+            let link = self.epoch_inner(Epoch(before as u64))?.link;
+            links.push(link.ok_or_else(|| StoreError::damaged(format!("epochs {before}"), "it is not over"))?);
         }
-        Ok(links)
+        Ok(links[..count].to_vec())
     }
 }
