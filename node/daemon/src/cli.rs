@@ -72,6 +72,18 @@ pub(crate) enum Command {
     /// Run one node
     #[cfg(feature = "node")]
     Run(commands::run::Run),
+    /// Get a network's ledger onto this machine, from a snapshot or from the log alone
+    #[cfg(feature = "node")]
+    Join(commands::join::Join),
+    /// Write the whole ledger with its proofs into one file
+    #[cfg(feature = "node")]
+    Export(commands::export::Export),
+    /// Copy a node's ledger while it runs
+    #[cfg(feature = "node")]
+    Backup(commands::backup::Backup),
+    /// Make a node's directory of a backup, on this machine or another
+    #[cfg(feature = "node")]
+    Restore(commands::restore::Restore),
     /// Run an author's gateway, or make tokens for its callers
     #[cfg(feature = "node")]
     Gateway(commands::gateway::Gateway),
@@ -136,6 +148,14 @@ impl Command {
             Self::Dev(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Run(command) => command.run(),
+            #[cfg(feature = "node")]
+            Self::Join(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Export(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Backup(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Restore(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Gateway(command) => command.run(output),
             #[cfg(feature = "node")]

@@ -46,3 +46,6 @@ pub(crate) const CONFIG_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const SYNCED_AGAIN: Duration = Duration::from_secs(15);
 /// How long a validator that starts asks the nodes that it follows how far they are: they may all be starting, too.
 pub(crate) const CATCH_UP_FIRST_MAX: Duration = Duration::from_secs(4);
+/// How long a validator out of office waits to see the block that was decided without it, before it follows all the same:
+/// such a block takes a heartbeat, the longest of which is minutes.
+pub(crate) const LEAVE_MAX: Duration = Duration::from_secs(180);

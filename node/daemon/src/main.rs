@@ -27,6 +27,8 @@ mod output;
 #[cfg(feature = "node")]
 mod profile;
 #[cfg(feature = "node")]
+mod progress;
+#[cfg(feature = "node")]
 mod service;
 #[cfg(feature = "node")]
 mod setup;

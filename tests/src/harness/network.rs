@@ -393,7 +393,11 @@ impl Network {
     /// follows for a while before it signs again: until then it is one of the validators that may be lost.
     pub fn wait_votes(&self) {
         let highest = self.heights().into_iter().flatten().max().unwrap_or(0);
-        for node in self.nodes.iter().filter(|node| node.child.is_some()) {
+        let votes = |node: &&Node| {
+            let role = self.get(node.number, "/v1/status").map(|status| status.json()["role"].clone());
+            node.child.is_some() && role.is_none_or(|role| role != "observer")
+        };
+        for node in self.nodes.iter().filter(votes) {
             let file = node.dir.join("guard/guard.log");
             let what = || {
                 format!("node {} to vote above {highest}; its log ends:\n{}", node.number, self.last_words(node.number))

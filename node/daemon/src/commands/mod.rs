@@ -1,6 +1,8 @@
 //! The subcommands, one a file.
 
 #[cfg(feature = "node")]
+pub(crate) mod backup;
+#[cfg(feature = "node")]
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod container;
@@ -10,6 +12,8 @@ pub(crate) mod dev;
 pub(crate) mod did;
 pub(crate) mod diploma;
 #[cfg(feature = "node")]
+pub(crate) mod export;
+#[cfg(feature = "node")]
 pub(crate) mod gateway;
 #[cfg(feature = "node")]
 pub(crate) mod genesis;
@@ -17,6 +21,8 @@ pub(crate) mod genesis;
 pub(crate) mod governance;
 #[cfg(feature = "node")]
 pub(crate) mod init;
+#[cfg(feature = "node")]
+pub(crate) mod join;
 #[cfg(feature = "node")]
 pub(crate) mod key;
 pub(crate) mod network;
@@ -33,6 +39,8 @@ pub(crate) mod page;
 pub(crate) mod receipt;
 #[cfg(feature = "node")]
 pub(crate) mod refresh;
+#[cfg(feature = "node")]
+pub(crate) mod restore;
 #[cfg(feature = "node")]
 pub(crate) mod run;
 #[cfg(feature = "node")]

@@ -25,7 +25,7 @@ use crate::files;
 use crate::keystore::PassphraseOptions;
 use crate::ledger_codes::LEDGER_CODES;
 use crate::limits::{CONFIG_BYTES_MAX, SCRUB_PAUSE};
-use crate::node::{self, NodeParts, RunningNode};
+use crate::node::{self, LedgerKeeper, NodeParts, RunningNode};
 use crate::service::{self, StopSignals};
 
 /// Arguments of `run`.
@@ -138,7 +138,7 @@ async fn serve(config: &NodeConfig, parts: NodeParts) -> Result<Exit, CommandErr
         admin = %admin.local_address(),
         "the node is up"
     );
-    let admin_router = api.admin_router(public.counters(), None);
+    let admin_router = api.admin_router(public.counters(), Some(Arc::new(LedgerKeeper(Arc::clone(&node.ledger)))));
     let serving = tokio::spawn(public.serve(api.router(), wait(stopped.clone())));
     let admin_serving = tokio::spawn(admin.serve(admin_router, wait(stopped.clone())));
     let scrub = tokio::spawn(scrub(&node, stopped));

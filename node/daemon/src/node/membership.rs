@@ -8,7 +8,6 @@ use testamur_consensus::PeerAddress;
 use testamur_primitives::epoch::ValidatorSet;
 use testamur_primitives::hash::Address;
 use testamur_primitives::units::Height;
-use testamur_registry::network::{scheduled_epoch, validator_set};
 use testamur_store::Ledger;
 
 use crate::config::Peer;
@@ -42,14 +41,9 @@ pub(crate) fn named(ledger: &Ledger, address: Address) -> Named {
     }
 }
 
-/// The set that takes over at a later height than the next, if one is scheduled. A failed read has closed the store,
-/// which ends the node; then none is told.
-pub(crate) fn scheduled(ledger: &Ledger) -> Option<(Height, Arc<ValidatorSet>)> {
-    let view = ledger.view().ok()?;
-    let state = view.state();
-    let epoch = scheduled_epoch(&state, view.tip().next_height()).ok()??;
-    let set = validator_set(&state, &epoch).ok()?;
-    Some((epoch.from?, Arc::new(set)))
+/// The set that takes over at a later height than the next, if one is scheduled.
+fn scheduled(ledger: &Ledger) -> Option<(Height, Arc<ValidatorSet>)> {
+    ledger.tip().schedule.set.clone()
 }
 
 /// The configured peers, and which of them are validators by now.

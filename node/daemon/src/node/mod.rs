@@ -15,12 +15,12 @@ mod reader;
 mod submitter;
 mod synced;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use testamur_api::Node;
+use testamur_api::{BackedUp, BackupError, Keeper, Node};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::key::SigningKey;
 use testamur_store::{Ledger, NodeIdentity, Options, StoreError};
@@ -81,7 +81,13 @@ pub(crate) async fn start(parts: NodeParts) -> Result<RunningNode, CommandError>
     let node = address.map_or(NodeIdentity::Observer, NodeIdentity::Validator);
     let options = Options { node, health };
     let (data, genesis) = (parts.data.clone(), Arc::clone(&parts.genesis));
-    let ledger = tokio::task::spawn_blocking(move || Ledger::open(&data, genesis, options))
+    let open = move || {
+        if let NodeIdentity::Validator(_) = node {
+            adopt(&data, &genesis, node)?;
+        }
+        Ledger::open(&data, genesis, options)
+    };
+    let ledger = tokio::task::spawn_blocking(open)
         .await
         .map_err(|e| CommandError::failed("node.store", e, "see the log above"))?
         .map_err(|e| store_refused(&e))?;
@@ -156,6 +162,29 @@ impl RunningNode {
         self.stop.send_replace(true);
         // It has reported why, if it did not end as it was told.
         let _ = self.office.await;
+    }
+}
+
+/// What was joined or restored as an observer's directory becomes a validator's when a validator opens it.
+fn adopt(data: &Path, genesis: &Genesis, node: NodeIdentity) -> Result<(), StoreError> {
+    let observer = NodeIdentity::Observer;
+    let is_observers = testamur_store::node_of(data)?.is_some_and(|(_, found)| found == observer.to_string());
+    if is_observers { testamur_store::change_node(data, genesis.hash(), observer, node) } else { Ok(()) }
+}
+
+/// Makes backups of the ledger that this node has open.
+pub(crate) struct LedgerKeeper(pub(crate) Arc<Ledger>);
+
+impl Keeper for LedgerKeeper {
+    fn back_up(&self, directory: &Path) -> Result<BackedUp, BackupError> {
+        let written = self.0.backup(directory, |_| ()).map_err(|error| BackupError { what: error.to_string() })?;
+        Ok(BackedUp {
+            height: written.height.0,
+            header: written.header.to_string(),
+            log_size: written.records.0,
+            files: written.files.len() as u64,
+            bytes: written.bytes(),
+        })
     }
 }
 

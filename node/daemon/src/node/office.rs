@@ -24,7 +24,7 @@ use super::part::{Consensus, Part};
 use super::synced::Announcer;
 use crate::config::Peer;
 use crate::keystore::Key;
-use crate::limits::{CATCH_UP_FIRST_MAX, CONFIG_INTERVAL};
+use crate::limits::{CATCH_UP_FIRST_MAX, CONFIG_INTERVAL, LEAVE_MAX};
 
 /// A validator's means: keys, and where it is reached.
 pub(crate) struct Member {
@@ -73,6 +73,8 @@ pub(crate) struct Office {
     /// What was last said about this node's standing, so that it is said once.
     said: Option<Named>,
     config_read: Instant,
+    /// Since when no set names this validator, although its consensus runs.
+    leaving_since: Option<Instant>,
     hangup: Arc<AtomicBool>,
 }
 
@@ -106,6 +108,7 @@ impl Office {
             announcer,
             said: None,
             config_read: Instant::now(),
+            leaving_since: None,
             hangup: Arc::default(),
         };
         office.listen_for_hangup();
@@ -161,8 +164,14 @@ impl Office {
         if self.book.look_again(&self.ledger) {
             self.pass_peers(consensus);
         }
+        self.say_standing();
         if self.standing().is_some_and(|standing| standing.takes_part()) {
-            self.say_standing();
+            self.leaving_since = None;
+            return Ok(());
+        }
+        // Cut off from its peers it would never see that block; by then nobody waits for its votes any more.
+        if self.leaving_since.get_or_insert_with(Instant::now).elapsed() > LEAVE_MAX && !self.part.sources.is_empty() {
+            self.leave(consensus).await;
             return Ok(());
         }
         // The others may still need its last votes: it goes when they have decided a block without it (INV-LEAVE-1).
@@ -232,7 +241,7 @@ impl Office {
         );
         self.part.set_consensus(None);
         consensus.shutdown().await;
-        self.said = None;
+        (self.said, self.leaving_since) = (None, None);
     }
 
     /// Says once how this node stands.
@@ -245,6 +254,9 @@ impl Office {
         match &standing {
             Named::Now => tracing::info!(%address, "in office: this validator takes part in the next height"),
             Named::From(height) => tracing::info!(%address, %height, "in office from this height on: consensus runs"),
+            Named::Not if self.part.consensus().is_some() => tracing::info!(
+                %address, "this validator is in no set any more: consensus runs until the others have decided without it"
+            ),
             Named::Not if self.part.sources.is_empty() => tracing::warn!(
                 %address,
                 "this validator is in no set, and no nodes to follow are configured: it stands still; name some in \

@@ -60,6 +60,11 @@ impl NodeSubmitter {
                 return Err(SubmitError::Rejected { code, number, message: error.to_string(), id: None });
             }
         };
+        // What is final here needs no other node's word; one that is behind would queue it again.
+        if tokio::task::block_in_place(|| self.finality(id))?.is_some() {
+            let (code, message) = ("admission.duplicate", "the record is on the ledger already".to_owned());
+            return Err(SubmitError::Rejected { code, number: 150, message, id: Some(id) });
+        }
         let mut said = Vec::new();
         for source in &self.part.sources {
             match source.pass_on(record, attachment).await {
