@@ -112,7 +112,7 @@ impl ReceiptStencil {
 
     /// One receipt's file. The opening is not checked here.
     pub fn cut(&self, opening: Option<&Opening>) -> Vec<u8> {
-        self.cut_canonical(opening.map(|opening| codec::canonical(opening)).as_deref())
+        self.cut_canonical(opening.map(codec::canonical).as_deref())
     }
 
     /// One receipt's file, of an opening in its canonical form.
