@@ -18,6 +18,8 @@ use crate::output::Output;
 const AWAY: usize = VALIDATORS - 1;
 /// The validator that is killed and started again.
 const RESTARTED: usize = 1;
+/// Records that it misses, at most: enough for a rate.
+const MISSED_MAX: u32 = 40_000;
 /// How long a validator may take to be there again.
 const BACK_MAX: Duration = Duration::from_secs(600);
 /// How often it is looked whether it is.
@@ -76,9 +78,10 @@ impl Bench {
         let ledger_bytes = disk_bytes(&place.join("data"));
         let engine_bytes = disk_bytes(&place.join("wal")) + disk_bytes(&place.join("guard"));
 
-        output.note(format!("{} records while a validator is away", self.records));
+        let missed = self.records.min(MISSED_MAX);
+        output.note(format!("{missed} records while a validator is away"));
         nodes.kill(AWAY);
-        let missed = sign(&read_authors(dir, network)?, self.records as usize)?;
+        let missed = sign(&read_authors(dir, network)?, missed as usize)?;
         let live = load::flood(&nodes.api[..AWAY], missed, load::JOSE, self.connections.into());
         let live = runtime.block_on(live).map_err(failed)?;
         let goal = runtime.block_on(load::log_size(nodes.api[0])).map_err(failed)?;

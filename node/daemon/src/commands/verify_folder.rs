@@ -164,7 +164,7 @@ fn describe(report: &Report, verdict: &Verdict, exit: Exit, output: &Output) -> 
         (counts.added, "added since, or left out then"),
         (counts.uncompared, "not compared"),
         (counts.erased, "erased from the container"),
-        (counts.left_out, "links and the like, not compared"),
+        (counts.left_out, "left out: links, and what cannot be read"),
     ];
     parts.extend(kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
     let mut text = format!("{head}: {}\n\n", parts.join(", "));
