@@ -106,6 +106,8 @@ pub(crate) struct Host<A: Application> {
     own: HashMap<Round, ValueId>,
     /// The height whose undecided blocks were read from the store.
     reloaded: Option<Height>,
+    /// The last height whose block came from a peer that had it decided.
+    synced: Option<Height>,
     pending: Option<Pending>,
     heartbeat_due: Instant,
     next_stream: u64,
@@ -137,6 +139,7 @@ impl<A: Application> Host<A> {
             prepared: HashMap::new(),
             own: HashMap::new(),
             reloaded: None,
+            synced: None,
             pending: None,
             heartbeat_due: Instant::now() + heartbeat.saturating_sub(age),
             next_stream: started.as_nanos() as u64,
@@ -466,7 +469,7 @@ impl<A: Application> Host<A> {
             .await?;
         *self.shared.sets.write().expect("no panic while held") = Sets::new(&self.tip);
         self.shared.peers.update(&self.tip, Instant::now());
-        self.shared.wake.reached(height);
+        self.shared.wake.reached(height, self.synced.take() == Some(height));
         self.heartbeat_due = Instant::now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());
         self.prepared.clear();
         self.own.clear();

@@ -123,6 +123,31 @@ async fn a_node_without_its_guard_signs_nothing_until_others_have_decided() {
     stop(nodes).await;
 }
 
+/// Peers tell where they stand once a second: a node that waited for that at each height would fetch four of them a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_far_behind_an_idle_network_fetches_heights_without_a_pause_between_them() {
+    logs();
+    let network = Network::new(Parameters { heartbeat_s: 60, ..Parameters::default() });
+    let mut nodes = network.start_all().await;
+    for number in 0..120u32 {
+        let id = nodes[0].handle.submit(Bytes::from(format!("a height of its own {number}")), None).await.unwrap();
+        nodes[0].holds(&id).await;
+    }
+    let tip = nodes[0].ledger.tip_height();
+    assert!(tip >= 120, "a block a record");
+    let lost = nodes.pop().unwrap();
+    lost.handle.shutdown().await;
+    std::fs::remove_dir_all(network.guard_directory(3)).unwrap();
+    std::fs::remove_dir_all(network.log_directory(3)).unwrap();
+    let back = network.start(3, &memory::MemoryLedger::new(&network.genesis)).await;
+    let started = Instant::now();
+    tokio::time::timeout(Duration::from_secs(15), back.reaches(tip)).await.expect("not one by one");
+    println!("{tip} heights fetched in {:?}", started.elapsed());
+    nodes.push(back);
+    same_headers(&nodes.iter().collect::<Vec<_>>(), tip).await;
+    stop(nodes).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_old_backup_signs_nothing_below_what_its_guard_knows() {
     logs();

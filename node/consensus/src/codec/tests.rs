@@ -162,12 +162,12 @@ fn limits_come_before_reading() {
 #[test]
 fn a_message_of_a_later_height_wakes_an_idle_node() {
     let wake = Arc::new(Wake::default());
-    wake.reached(Height(3));
+    wake.reached(Height(3), false);
     let codec = WireCodec { wake: Arc::clone(&wake), ..codec() };
     let bytes = codec.encode(&SignedConsensusMsg::Vote(vote(VoteType::Prevote, NilOrVal::Nil))).unwrap();
     Codec::<SignedConsensusMsg<Network>>::decode(&codec, bytes.clone()).unwrap();
     assert!(!wake.others_began());
-    wake.reached(Height(2));
+    wake.reached(Height(2), false);
     Codec::<SignedConsensusMsg<Network>>::decode(&codec, bytes).unwrap();
     assert!(wake.others_began());
 }

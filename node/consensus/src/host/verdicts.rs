@@ -128,6 +128,7 @@ impl<A: Application> Host<A> {
         self.blocking(move |s| s.app.put_undecided(height.0, &stored, &seen)).await?; // INV-HOST-1
         self.keep(value, block);
         self.shared.counters.synced.fetch_add(1, Ordering::Relaxed);
+        self.synced = Some(height.0);
         Ok(SyncedValueOutcome::Verdict(ProposedValue {
             height,
             round,
