@@ -29,7 +29,7 @@ use crate::setup::{LegalPerson, key_path};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ValidatorCommand {
     /// Make the keys, the registration and the configuration of a validator that is to join a network
-    New(New),
+    New(Box<New>),
     /// Make a new consensus key for a validator in office, and the registration that governance puts in force
     Rotate(Rotate),
 }
