@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testamur_primitives::codec::from_base64url;
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::record::{Act, Change};
-use testamur_primitives::units::UnixTime;
+use testamur_primitives::units::{Height, UnixTime};
 use testamur_tests::chain::record;
 use testamur_tests::harness::{Network, Setup, request, testamur};
 
@@ -92,6 +92,21 @@ impl Office {
         let ran = self.govern(operator, arguments);
         assert_eq!(ran.code(), code, "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains("Nothing was sent") || !code.starts_with("governance."), "{}", ran.err);
+    }
+
+    /// A proposal by the first operator past the command line, whose checks it does not meet; its id.
+    fn propose_raw(&self, jti: &str, change: Change, expires: u64) -> String {
+        let node = self.network.nodes[0].api;
+        let governance = request(node, "GET", "/v1/governance", &[], &[]).expect("an answer");
+        let governance: Value = serde_json::from_str(&governance.text()).expect("JSON");
+        let governance_version = governance["version"].as_u64().expect("a version");
+        let act = Act::Propose { change, governance_version, expires: UnixTime(expires) };
+        let key = self.key("operator-0/operator.key");
+        let proposal = record(self.network.trust.genesis(), &key, jti, now(), act);
+        let jose = [("content-type", "application/jose")];
+        let answer = request(node, "POST", "/v1/records?wait=final", &jose, proposal.as_bytes()).expect("an answer");
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        proposal.id().to_string()
     }
 
     fn key(&self, name: &str) -> SigningKey {
@@ -197,25 +212,21 @@ fn refusals(office: &Office) {
     office.refused(0, &["propose", "withdraw-set-change"], "governance.no-set-change");
 }
 
+/// Seconds since 1970.
+fn now() -> u64 {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    elapsed.expect("after 1970").as_secs()
+}
+
 fn lapsed_and_expired(office: &Office) {
     let lapses = office.propose(&["set-page-hosts", "a.example"]);
     let comes_first = office.propose(&["set-page-hosts", "b.example"]);
     office.approve(&comes_first);
     office.refused(1, &["approve", &lapses], "governance.proposal-lapsed");
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-    let act = Act::Propose {
-        change: Change::SetPageHosts { hosts: vec!["c.example".into()] },
-        governance_version: 3,
-        expires: UnixTime(now + 3),
-    };
-    let key = office.key("operator-0/operator.key");
-    let proposal = record(office.network.trust.genesis(), &key, "soon-over", now, act);
-    let jose = ("content-type", "application/jose");
-    let node = office.network.nodes[0].api;
-    let answer = request(node, "POST", "/v1/records?wait=final", &[jose], proposal.as_bytes()).expect("an answer");
-    assert_eq!(answer.status, 201, "{}", answer.text());
+    let change = Change::SetPageHosts { hosts: vec!["c.example".into()] };
+    let proposal = office.propose_raw("soon-over", change, now() + 3);
     std::thread::sleep(std::time::Duration::from_secs(4));
-    office.refused(1, &["approve", &proposal.id().to_string()], "governance.proposal-expired");
+    office.refused(1, &["approve", &proposal], "governance.proposal-expired");
     let history = office.run(&["governance", "history"]);
     assert!(history.out.contains("expired"), "{}", history.out);
 }
@@ -244,9 +255,13 @@ fn rules_of_members(office: &Office) {
     let shown = office.run(&["governance", "show"]).out;
     assert!(shown.contains(&format!("sha3-512 from block {from} on")), "{shown}");
     office.refused(0, &["propose", "retire-algorithm", "sha3-512"], "governance.already-retired");
-    let id = office.propose(&["set-protocol", "2", "--from-block", &from]);
+    // An operator whose own release does not know a protocol cannot decide on it by accident.
+    office.refused(0, &["propose", "set-protocol", "2", "--from-block", &from], "governance.protocol-unknown");
+    let change = Change::SetProtocol { protocol: 2, from: Height(height + 1_000) };
+    let id = office.propose_raw("protocol", change, now() + 3_600);
     let open = office.run(&["governance", "show", &id]).out;
     assert!(open.contains("protocol          1 → 2") && open.contains("one that does not stops"), "{open}");
+    office.refused(1, &["approve", &id], "governance.protocol-unknown");
 }
 
 /// A ministry's staff changes: another key, and the old one never comes back.

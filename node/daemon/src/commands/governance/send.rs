@@ -9,9 +9,10 @@ use testamur_client::limits::FINAL_TIMEOUT;
 use testamur_client::nodes::FinaliseError;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::RecordId;
-use testamur_primitives::record::{Act, Record, Reference};
+use testamur_primitives::record::{Act, Change, Record, Reference};
 use testamur_primitives::units::UnixTime;
 use testamur_registry::governance::ProposalStatus;
+use testamur_registry::limits::PROTOCOL;
 use testamur_registry::state::{StateError, StateReader};
 use testamur_registry::{ApplyError, BlockContext, Execution, Outcome, Rejection, ReplayWindow, check_stateless};
 
@@ -54,6 +55,7 @@ pub(super) async fn propose(
     let author = author(desk, operator)?;
     let standing = desk.standing().await?;
     let change = what.change(&standing)?;
+    check_known(&change)?;
     let preview = Preview::new(&change, &standing).approvals(&standing, None, Some(author.did()));
     let expires = UnixTime(now()?.0 + u64::from(life.days) * 24 * 3_600);
     let governance_version = operator.governance_version.unwrap_or(standing.governance.version);
@@ -72,11 +74,25 @@ pub(super) async fn approve(
     let author = author(desk, operator)?;
     let standing = desk.standing().await?;
     let proposal = desk.proposal(id).await?.ok_or_else(|| unknown(id))?;
+    check_known(&proposal.entry.change)?;
     let preview =
         Preview::new(&proposal.entry.change, &standing).approvals(&standing, Some(&proposal), Some(author.did()));
     let governance_version = operator.governance_version.unwrap_or(standing.governance.version);
     let record = sign(&author, Act::Approve { proposal: id, governance_version })?;
     send(desk, &standing, Signed { record, proposal: id, preview }, operator, output).await
+}
+
+/// Nobody signs for a protocol that his own release does not know: the network stops at its first height, and an act that
+/// could take it back could not be decided any more.
+fn check_known(change: &Change) -> Result<(), CommandError> {
+    match change {
+        Change::SetProtocol { protocol, .. } if *protocol > PROTOCOL => Err(CommandError::failed(
+            "governance.protocol-unknown",
+            format!("this release knows protocol {PROTOCOL}, not {protocol}. Nothing was sent"),
+            "install a release that knows it, on every node first: one that does not stops there",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn author(desk: &Desk, operator: &OperatorOptions) -> Result<Author, CommandError> {
