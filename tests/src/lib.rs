@@ -5,6 +5,7 @@
 //!
 //! **Absences.** Nothing here is linked into the product, and no key here may ever hold anything.
 
+pub mod campaign;
 pub mod chain;
 pub mod chain_node;
 pub mod differential;

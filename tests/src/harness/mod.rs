@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The `testamur` binary: `TESTAMUR_BIN`, or the release build beside this test.
+/// The `testamur` binary: `TESTAMUR_BIN`, or the release build beside this program.
 ///
 /// # Panics
 /// When it was not built: `cargo build --release --bins`.
@@ -30,16 +30,19 @@ pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("TESTAMUR_BIN") {
         return path.into();
     }
-    let test = std::env::current_exe().expect("a test has a path");
-    let target = test.ancestors().nth(3).expect("tests lie three levels below the target directory");
-    let path = target.join("release/testamur");
-    assert!(path.exists(), "{} is not there: cargo build --release --bins", path.display());
-    path
+    let own = std::env::current_exe().expect("a program has a path");
+    let built = own.ancestors().map(|folder| folder.join("testamur")).find(|path| path.is_file());
+    built.unwrap_or_else(|| panic!("there is no testamur above {}: cargo build --release --bins", own.display()))
 }
 
 /// A `testamur` command that sees nothing of the user's installed networks.
 pub fn testamur(home: &std::path::Path) -> Command {
-    let mut command = Command::new(binary());
+    command(&binary(), home)
+}
+
+/// As [`testamur`], of another build.
+pub fn command(binary: &std::path::Path, home: &std::path::Path) -> Command {
+    let mut command = Command::new(binary);
     command.env("TESTAMUR_HOME", home).env("NO_COLOR", "1").env_remove("TESTAMUR_PASSPHRASE_FILE");
     command
 }

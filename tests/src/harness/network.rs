@@ -234,12 +234,17 @@ impl Network {
 
     /// As [`Network::start_node`], with a change to its command.
     pub fn start_node_with(&mut self, number: usize, change: impl FnOnce(&mut Command)) {
+        self.start_node_as(number, &super::binary(), change);
+    }
+
+    /// As [`Network::start_node_with`], by another build of the binary.
+    pub fn start_node_as(&mut self, number: usize, binary: &Path, change: impl FnOnce(&mut Command)) {
         let node = &mut self.nodes[number];
         if node.child.is_some() {
             return;
         }
         let log = fs::OpenOptions::new().append(true).create(true).open(node.dir.join("log")).expect("a log");
-        let mut command = testamur(self.directory.path());
+        let mut command = super::command(binary, self.directory.path());
         command
             .args(["run", "--config"])
             .arg(node.dir.join("config.toml"))
@@ -419,6 +424,14 @@ impl Network {
     /// How many receipts were handed out so far.
     pub fn receipts(&self) -> usize {
         self.acknowledged.lock().expect("no thread panics holding it").len()
+    }
+
+    /// Waits until that many receipts were handed out.
+    pub fn wait_receipts(&self, count: usize) {
+        let heights = self.heights();
+        wait_for(&format!("{count} receipts; heights were {heights:?}"), MOST, || {
+            (self.receipts() >= count).then_some(())
+        });
     }
 
     /// The oracle; see the module's documentation. Starts what does not run, and stops all in the end.

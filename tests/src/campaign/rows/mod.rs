@@ -1,0 +1,10 @@
+//! All rows. Each file is one family of faults, and lists its own.
+
+mod kill;
+
+use super::Row;
+
+/// Every row, in the order they are run in.
+pub fn all() -> Vec<Row> {
+    [kill::ROWS].concat()
+}
