@@ -13,11 +13,13 @@
 //! **Absences.** Limits of time are figures, not failures, unless the row says "bad" itself: machines are noisy.
 
 mod line;
+mod random;
 mod record;
 pub mod rows;
 mod run;
 
 pub use line::Line;
+pub use random::Random;
 pub use record::{Recorded, Results};
 pub use run::Run;
 
