@@ -91,7 +91,7 @@ fn golden_vectors_are_what_the_code_makes() {
     let of_the_registry = ["replay-10000.json", "state.json"];
     // The sample that `scripts/up` checks comes from a run, not from a generator.
     let sample = |name: &str| name.starts_with("sample/");
-    // Made and compared by node/client/tests/bulk and node/store/tests/transfer.
+    // Made and compared by node/client/tests/bulk and node/store/tests/it/transfer.
     let container = |name: &str| name.starts_with("containers/") || name.starts_with("ledger/");
     found.retain(|name| {
         !files.contains_key(name) && !of_the_registry.contains(&name.as_str()) && !sample(name) && !container(name)

@@ -1,8 +1,6 @@
 //! Who may notarise and how operators decide: every rejection has a case here, and reads its message's code.
 
-mod support;
-
-use support::{Ledger, START, approve, did, genesis, key, notarise, propose};
+use crate::support::{Ledger, START, approve, did, genesis, key, notarise, propose};
 use testamur_primitives::did::Did;
 use testamur_primitives::record::{Act, Change, RevocationReason};
 use testamur_primitives::units::{Height, UnixTime};
@@ -215,13 +213,13 @@ fn genesis_writes_what_the_network_runs_on() {
     }
     assert_eq!(notary::writers(&ledger.state, 0, 10).unwrap().len(), 2);
     assert_eq!(Ledger::new(genesis.clone()).root, ledger.root);
-    assert_ne!(Ledger::new(support::genesis(3, 3, 2)).root, ledger.root);
+    assert_ne!(Ledger::new(crate::support::genesis(3, 3, 2)).root, ledger.root);
 }
 
 #[test]
 fn an_unknown_protocol_is_not_executed() {
     let ledger = Ledger::new(genesis(1, 1, 0));
-    let window = support::Window::default();
+    let window = crate::support::Window::default();
     let context =
         BlockContext { genesis: ledger.genesis.hash(), protocol: 2, height: Height(1), time: UnixTime(START) };
     let error = Execution::new(&ledger.state, &window, context).expect_err("protocol 2 is of the future");
@@ -238,7 +236,7 @@ fn damage_stops_and_is_never_a_verdict() {
     let checked = testamur_registry::check_stateless(record).unwrap();
     for bytes in [b"{}".as_slice(), b"", br#"{"v":2}"#] {
         ledger.state.insert(head.clone(), bytes.to_vec());
-        let window = support::Window::default();
+        let window = crate::support::Window::default();
         let mut execution = Execution::new(&ledger.state, &window, context).unwrap();
         let error = execution.apply(&checked).expect_err("damaged");
         assert!(error.is_fatal(), "{error}");

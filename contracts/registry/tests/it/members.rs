@@ -1,10 +1,8 @@
 //! How the validator set changes: who joins, who leaves, whose keys change, and from which height on. Each invariant of
 //! `network` is attacked here; INV-NETWORK-1 is checked by every read of a set.
 
-mod support;
-
-use support::members::{add, address, change, remove, rotate, rotation};
-use support::{Ledger, START, did, genesis, key, possession, registration, validator};
+use crate::support::members::{add, address, change, remove, rotate, rotation};
+use crate::support::{Ledger, START, did, genesis, key, possession, registration, validator};
 use testamur_primitives::did::Did;
 use testamur_primitives::genesis::GenesisValidator;
 use testamur_primitives::record::{Act, Bytes, Change};
@@ -187,7 +185,7 @@ fn one_change_of_the_set_at_a_time() {
         for did in [Did::key(&key(role, n).public_key()), Did::jwk_jcs_key(&key(role, n).public_key())] {
             let grant = Change::GrantWriter { did: did.clone() };
             check(&mut ledger, vec![("INV-GOVERNANCE-4", grant, "governance.key-in-use")]);
-            let mut operator = support::members::operator(1);
+            let mut operator = crate::support::members::operator(1);
             operator.did = did;
             let (add, remove, rotate) = (vec![operator], vec![], vec![]);
             let office = Change::ChangeOperators { add, remove, rotate, approvals_required: None };

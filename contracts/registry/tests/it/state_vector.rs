@@ -1,10 +1,8 @@
 //! Every kind of state value in its bytes, and proofs of presence and absence, pinned in `tests/vectors/state.json`
 //! for verifiers in other languages. `BLESS=1` writes the file anew, which approves a change of the format.
 
-mod support;
-
+use crate::support::{Ledger, START, approve, did, genesis, key, propose};
 use serde::{Deserialize, Serialize};
-use support::{Ledger, START, approve, did, genesis, key, propose};
 use testamur_primitives::codec;
 use testamur_primitives::hash::StateRoot;
 use testamur_primitives::record::{Change, RevocationReason};

@@ -1,13 +1,11 @@
 //! Changes of validators and operators against a naive model: any sequence of them, each answered with the same code by
 //! both; the same sets at every height; and the invariants of `network` and `governance` over all that came of it.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::members::{address, operators, rotation};
+use crate::support::{Ledger, approve, did, genesis, key, validator};
 use proptest::prelude::*;
-use support::members::{address, operators, rotation};
-use support::{Ledger, approve, did, genesis, key, validator};
 use testamur_primitives::record::{Change, Record};
 use testamur_primitives::units::Height;
 use testamur_registry::{Outcome, Rejection, governance, network};

@@ -1,8 +1,6 @@
 //! What may enter a block at its time, and that nothing enters twice.
 
-mod support;
-
-use support::{Ledger, START, genesis, key, notarise, propose};
+use crate::support::{Ledger, START, genesis, key, notarise, propose};
 use testamur_primitives::codec;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::GenesisHash;

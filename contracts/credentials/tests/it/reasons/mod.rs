@@ -3,15 +3,12 @@
 mod issuers;
 mod presented;
 mod statuses;
-#[path = "../world/mod.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use crate::world::parties::World;
 use testamur_credentials::verify::{Outcome, Reason, Report, Verdict, verdict};
 use testamur_primitives::key::SigningKey;
-use world::parties::World;
 
 /// What was asked, what must be said of the whole, and what was said.
 type Case = (&'static str, Reason, Report);

@@ -3,12 +3,10 @@
 //!
 //! What the contract would never let into the ledger is put into the state by hand here: readers do not lean on it.
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::registry::*;
-use support::{START, key};
+use crate::support::registry::*;
+use crate::support::{START, key};
 use testamur_primitives::codec;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::AttributeId;

@@ -1,9 +1,7 @@
 //! How operators change, and what else they decide about the network: m, parameters, protocol, algorithms, page.
 
-mod support;
-
-use support::members::{operator, operators};
-use support::{Ledger, START, approve, did, genesis, key, notarise};
+use crate::support::members::{operator, operators};
+use crate::support::{Ledger, START, approve, did, genesis, key, notarise};
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::did::Did;
 use testamur_primitives::genesis::Parameters;
@@ -151,7 +149,7 @@ fn a_key_has_one_part_and_one_that_left_never_comes_back() {
             entering.did = did.clone();
             let (remove, rotate, none) = (vec![], vec![], None);
             let add = Change::ChangeOperators { add: vec![entering], remove, rotate, approvals_required: none };
-            let rotation = OperatorRotation { did: support::did("operator", 1), successor: did.clone() };
+            let rotation = OperatorRotation { did: crate::support::did("operator", 1), successor: did.clone() };
             let (add_none, remove) = (vec![], vec![]);
             let rotate =
                 Change::ChangeOperators { add: add_none, remove, rotate: vec![rotation], approvals_required: none };
@@ -238,7 +236,7 @@ fn protocols_only_go_up_and_unknown_ones_stop_a_node() {
     assert_eq!(network::protocol_at(&ledger.state, Height(from)), Ok(2));
     ledger.until(Height(from - 1));
     let context = BlockContext { genesis: ledger.genesis.hash(), protocol: 2, height: Height(from), time: ledger.time };
-    let window = support::Window::default();
+    let window = crate::support::Window::default();
     let error = Execution::new(&ledger.state, &window, context).expect_err("this binary stops");
     assert_eq!(
         error.to_string(),
@@ -325,8 +323,8 @@ fn validators_join_where_authors_use_ed25519_no_more() {
     let retire = Change::RetireAlgorithm { algorithm: Algorithm::Key(KeyKind::Ed25519), from: Height(0) };
     decide(&mut ledger, retire).unwrap();
     ledger.until(Height(5));
-    decide(&mut ledger, support::members::add(4)).unwrap();
-    let synced = ledger.synced(support::members::address(4), 4, 0);
+    decide(&mut ledger, crate::support::members::add(4)).unwrap();
+    let synced = ledger.synced(crate::support::members::address(4), 4, 0);
     assert!(matches!(ledger.now(&synced), Ok(Outcome::Synced { activation: Some(_) })));
 }
 

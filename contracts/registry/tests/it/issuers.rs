@@ -1,9 +1,7 @@
 //! Rules of accreditations: who reserves, fills and ends, with which credential, and what governance does for Root TAOs.
 
-mod support;
-
-use support::registry::*;
-use support::{START, key};
+use crate::support::registry::*;
+use crate::support::{START, key};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::AttributeId;
 use testamur_primitives::identity::changes::DidChange;
@@ -82,7 +80,7 @@ fn only_an_accreditor_reserves_within_its_right() {
         (&chain.agency, reserve("circle", &chain.ministry.did, IssuerType::Tao, tao), "issuer.circle"),
         (&chain.agency, reserve("root", &college.did, IssuerType::RootTao, tao), "issuer.type"),
         (&chain.ministry, reserve("root", &college.did, IssuerType::RootTao, root), "issuer.type"),
-        (&chain.agency, reserve("key", &support::did("writer", 0), IssuerType::Ti, tao), "did.form"),
+        (&chain.agency, reserve("key", &crate::support::did("writer", 0), IssuerType::Ti, tao), "did.form"),
         (&chain.agency, reserve("other", &Did::of_ledger("other", &[1; 16]), IssuerType::Ti, tao), "did.form"),
     ];
     for (number, (author, act, expected)) in cases.into_iter().enumerate() {
@@ -504,7 +502,7 @@ fn root_taos_are_governances() {
         &jkt(&chain.ministry.key),
         &chain.ministry.key,
         START,
-        support::propose(accredit("x", good.clone()), 1),
+        crate::support::propose(accredit("x", good.clone()), 1),
     );
     assert_eq!(chain.world.ledger.one(START, &by_the_ministry), Err("governance.not-an-operator"), "INV-ISSUER-3");
     assert!(chain.world.govern(START, accredit("second", good.clone())).is_ok());
@@ -545,7 +543,7 @@ fn root_taos_are_governances() {
 
 #[test]
 fn a_bound_proposal_is_checked_again_when_it_is_carried_out() {
-    let mut world = World::of(support::Ledger::new(support::genesis(2, 2, 0)));
+    let mut world = World::of(crate::support::Ledger::new(crate::support::genesis(2, 2, 0)));
     let ministry = party("ministry");
     let root = |name: &str| Change::AccreditRoot {
         did: party("ministry").did,
@@ -558,7 +556,7 @@ fn a_bound_proposal_is_checked_again_when_it_is_carried_out() {
         let act = Act::Propose { change, governance_version: version, expires: UnixTime(time + 86_400) };
         let proposal = world.ledger.record(&key("operator", 0), &format!("p{version}-{time}"), time, act);
         assert_eq!(world.ledger.one(time, &proposal), Ok(Outcome::Proposed { executed: None }));
-        world.by_did_key(&key("operator", 1), approved, support::approve(&proposal, version))
+        world.by_did_key(&key("operator", 1), approved, crate::support::approve(&proposal, version))
     };
     assert_eq!(both(&mut world, root("ministry"), START, START), Ok(Outcome::Approved { executed: Some(2) }));
     world.by(&ministry, START, insert(vec![usual(&ministry.key)])).unwrap();

@@ -1,9 +1,7 @@
 //! Rules of DID documents: who registers one, who changes it, which key may sign, and what can never happen.
 
-mod support;
-
-use support::registry::*;
-use support::{START, did, genesis, key, notarise};
+use crate::support::registry::*;
+use crate::support::{START, did, genesis, key, notarise};
 use testamur_primitives::did::Did;
 use testamur_primitives::identity::changes::{DidChange, NewMethod};
 use testamur_primitives::identity::{self, KeyRefusal, Relationship, Service};
@@ -473,7 +471,7 @@ fn a_ledger_has_its_own_method_name() {
     genesis.did_method = Some("example1".into());
     let named = testamur_registry::genesis_writes(&genesis);
     assert_eq!(named.len(), plain.len() + 2, "entry and head, where genesis names one");
-    let ledger = support::Ledger::new(genesis);
+    let ledger = crate::support::Ledger::new(genesis);
     assert_eq!(network::did_method(&ledger.state).unwrap(), "example1");
     let mut world = World::of(ledger);
     let own = key("own", 0);
@@ -502,7 +500,7 @@ fn governance_admits_what_can_be_registered_only() {
         &good,
         &university.key,
         START,
-        support::propose(Change::AdmitDid { did: university.did.clone(), jkt: good.clone() }, 1),
+        crate::support::propose(Change::AdmitDid { did: university.did.clone(), jkt: good.clone() }, 1),
     );
     assert_eq!(world.ledger.one(START, &record), Err("governance.not-an-operator"));
 }

@@ -3,10 +3,8 @@
 //! The expected roots are in `tests/vectors/replay-10000.json`: run this in a debug and in a release build, and both
 //! have computed the same. `BLESS=1` writes the file anew, which approves a change of the rules.
 
-mod support;
-
+use crate::support::{Ledger, START, did, genesis, key};
 use serde::{Deserialize, Serialize};
-use support::{Ledger, START, did, genesis, key};
 use testamur_primitives::codec::{self, sha256};
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::hash::{GenesisHash, StateRoot, TreeHash};
@@ -111,9 +109,9 @@ fn offer(
             ledger.record(&operator, &jti, now, act)
         }
         92..95 if !offered.is_empty() => offered[numbers.below(offered.len() as u32) as usize].clone(),
-        95 => ledger.record(&writer, &jti, now + 301, support::notarise(1)),
-        96 => ledger.record(&writer, "always-this-one", now, support::notarise(2)),
-        _ => ledger.record(&writer, &jti, now, support::notarise(3)),
+        95 => ledger.record(&writer, &jti, now + 301, crate::support::notarise(1)),
+        96 => ledger.record(&writer, "always-this-one", now, crate::support::notarise(2)),
+        _ => ledger.record(&writer, &jti, now, crate::support::notarise(3)),
     }
 }
 

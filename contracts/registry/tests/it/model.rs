@@ -1,12 +1,10 @@
 //! Governance and notary against a naive model: any sequence of acts by operators, writers and strangers, each
 //! answered with the same code by both, and the same roles at the end.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::{Ledger, START, did, genesis, key, notarise};
 use proptest::prelude::*;
-use support::{Ledger, START, did, genesis, key, notarise};
 use testamur_primitives::record::{Act, Change, Record, RevocationReason};
 use testamur_primitives::units::UnixTime;
 use testamur_registry::{Outcome, governance, notary};

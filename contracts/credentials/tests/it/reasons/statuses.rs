@@ -10,9 +10,9 @@ use testamur_primitives::status::formats::{TokenFormat, TokenSource, sign_versio
 use testamur_primitives::status::{BitList, StatusPurpose};
 use testamur_primitives::units::UnixTime;
 
-use super::world::parties::{ENTRIES, ISSUED, NOW, World, policy, shown, with_tokens};
-use super::world::{BASE, DAY, START};
 use super::{Case, world};
+use crate::world::parties::{ENTRIES, ISSUED, NOW, World, policy, shown, with_tokens};
+use crate::world::{BASE, DAY, START};
 
 pub(crate) fn cases() -> Vec<Case> {
     [withdrawals(), pointers(), freshness(), asked_about(), tokens()].concat()

@@ -17,9 +17,9 @@ use testamur_primitives::receipt::{Receipt, ReceiptError};
 use testamur_primitives::record::{Act, Bytes};
 use testamur_primitives::units::UnixTime;
 
-use super::world::parties::{ISSUED, NOW, World, object, policy, shown, sign, sign_text};
-use super::world::{DAY, Network};
 use super::{Case, own_key, world};
+use crate::world::parties::{ISSUED, NOW, World, object, policy, shown, sign, sign_text};
+use crate::world::{DAY, Network};
 
 pub(crate) fn cases() -> Vec<Case> {
     [refusals(), readable(), signatures(), prints(), anchors(), dates(), holders()].concat()
@@ -97,7 +97,7 @@ fn readable() -> Vec<Case> {
     let mut revised = self::world();
     let credential = revised.diploma(Format::Vcdm2);
     let receipt = revised.anchor(&credential, ISSUED);
-    let stricter = super::world::parties::DIPLOMA.replacen(r#"["familyName","#, r#"["familyName", "thesis","#, 1);
+    let stricter = crate::world::parties::DIPLOMA.replacen(r#"["familyName","#, r#"["familyName", "thesis","#, 1);
     revised.publish_schema(ISSUED + DAY, &stricter);
     cases.push(("revised since, anchored", Reason::Valid, revised.verify(&credential, Some(&receipt))));
     cases.push(("revised since", Reason::ReadableSchema, revised.verify(&credential, None)));

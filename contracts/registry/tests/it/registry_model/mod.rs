@@ -3,16 +3,14 @@
 
 mod model;
 mod steps;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::collections::BTreeSet;
 
-use model::{Model, ModelCredential, ModelKey, Verdict};
+use self::model::{Model, ModelCredential, ModelKey, Verdict};
+use self::steps::{Edit, KEYS, PEOPLE, PLACES, Step, Use, prologue, step};
+use crate::support::registry::*;
+use crate::support::{START, key, notarise};
 use proptest::prelude::*;
-use steps::{Edit, KEYS, PEOPLE, PLACES, Step, Use, prologue, step};
-use support::registry::*;
-use support::{START, key, notarise};
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::{AttributeId, RecordId};
 use testamur_primitives::identity::changes::DidChange;

@@ -1,12 +1,10 @@
 //! Role × act × state of the key: who may do what with which key. Every cell is run against one ledger, and what comes
 //! out is compared with a table that knows nothing of the rules' code. No cell may be allowed that the table refuses.
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::registry::*;
-use support::{Ledger, START, Window, approve, did, genesis, key, notarise, propose};
+use crate::support::registry::*;
+use crate::support::{Ledger, START, Window, approve, did, genesis, key, notarise, propose};
 use testamur_primitives::commitment::DigestAlgorithm;
 use testamur_primitives::did::Did;
 use testamur_primitives::dossiers::DossierChange;
@@ -349,7 +347,7 @@ impl Stage {
             "propose" => propose(Change::GrantWriter { did: did("writer", 6) }, world.ledger.version()),
             "approve" => approve(&self.proposal, world.ledger.version()),
             "synced" => Act::Synced {
-                validator: support::members::address(9),
+                validator: crate::support::members::address(9),
                 height: Height(0),
                 header: HeaderHash::from_bytes([7; 32]),
             },

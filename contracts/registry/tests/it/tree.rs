@@ -1,11 +1,9 @@
 //! The state tree against its own definition, its proofs against forgers, its store against damage.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::{Ledger, MemoryTree, START, did, genesis, key, propose};
 use proptest::prelude::*;
-use support::{Ledger, MemoryTree, START, did, genesis, key, propose};
 use testamur_primitives::codec::sha256;
 use testamur_primitives::hash::{StateRoot, TreeHash};
 use testamur_primitives::record::{Change, RevocationReason};

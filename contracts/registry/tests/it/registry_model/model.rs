@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use testamur_primitives::issuers::IssuerType;
 
 use super::steps::{Edit, Use};
-use super::support::START;
+use crate::support::START;
 
 #[derive(Debug, Clone)]
 pub(crate) struct ModelKey {

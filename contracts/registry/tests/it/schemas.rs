@@ -1,13 +1,11 @@
 //! Schemas: who may publish which text under which id, every rejection, and any sequence of revisions against a naive
 //! model.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::START;
+use crate::support::registry::{Chain, Party, World, nowhere, party};
 use proptest::prelude::*;
-use support::START;
-use support::registry::{Chain, Party, World, nowhere, party};
 use testamur_primitives::hash::{RecordId, SchemaId};
 use testamur_primitives::issuers::{EndReason, IssuerType};
 use testamur_primitives::record::{Act, RecordError};
@@ -115,10 +113,10 @@ fn an_id_follows_from_the_text_unless_a_root_chooses_it() {
     let second = party("second ministry");
     world.root(&second, START);
     let place =
-        world.reserve("the other", &ministry.did, IssuerType::Tao, support::registry::attribute_id(second.name));
+        world.reserve("the other", &ministry.did, IssuerType::Tao, crate::support::registry::attribute_id(second.name));
     world.by(&second, START, place).expect("reserved");
-    let attribute = support::registry::attribute_id("the other");
-    let credential = support::registry::Credential::of(&world.attribute(attribute), attribute).sign(&second.key);
+    let attribute = crate::support::registry::attribute_id("the other");
+    let credential = crate::support::registry::Credential::of(&world.attribute(attribute), attribute).sign(&second.key);
     let fill = world.fill(attribute, credential);
     world.by(&ministry, START, fill).expect("filled");
     assert_eq!(world.by(&ministry, START, publish(chosen(2), &text, None)), Ok(Outcome::SchemaPublished));
@@ -141,7 +139,7 @@ fn only_accredited_issuers_publish_and_only_the_first_publisher_revises() {
     let (text, new) = (body("a", "t"), body("a", "u"));
     let id = id_of(&text).unwrap();
     assert_eq!(world.by(&city, START, first(&text)), Err("schema.not-accredited"));
-    let writer = support::key("writer", 0);
+    let writer = crate::support::key("writer", 0);
     assert_eq!(world.by_did_key(&writer, START, first(&text)), Err("did.not-registered"));
     assert_eq!(world.by(&university, START, publish(id, &text, Some(nowhere()))), Err("schema.unknown"));
     assert_eq!(world.by(&university, START, first(&text)), Ok(Outcome::SchemaPublished));
@@ -156,10 +154,10 @@ fn only_accredited_issuers_publish_and_only_the_first_publisher_revises() {
     let end = world.end(tao, START + 10, EndReason::PrivilegeWithdrawn);
     world.by(&ministry, START + 10, end).expect("ended");
     assert_eq!(world.by(&university, START + 10, publish(id, &new, prev)), Err("schema.not-accredited"));
-    let everyday = support::key("everyday", 0);
-    let uses = [support::registry::grant(testamur_primitives::identity::Relationship::AssertionMethod)];
+    let everyday = crate::support::key("everyday", 0);
+    let uses = [crate::support::registry::grant(testamur_primitives::identity::Relationship::AssertionMethod)];
     let change = testamur_primitives::identity::changes::DidChange::AddMethod {
-        method: support::registry::method(&everyday, &uses),
+        method: crate::support::registry::method(&everyday, &uses),
     };
     let update = world.update(&ministry.did, vec![change]);
     world.by(&ministry, START + 10, update).expect("changed");
@@ -233,7 +231,7 @@ proptest! {
                 Some(_) => Ok(Outcome::SchemaPublished),
             };
             let text = body(PROPERTIES[step.property], ["old", "new"][step.title]);
-            let fragment = support::registry::jkt(&author.key);
+            let fragment = crate::support::registry::jkt(&author.key);
             let record = world.sign(&author.did, &fragment, &author.key, time, publish(id, &text, prev));
             prop_assert_eq!(world.ledger.one(time, &record), expected, "step {}", second);
             if expected.is_ok() {

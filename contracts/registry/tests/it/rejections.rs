@@ -252,7 +252,7 @@ fn every_code_is_pinned_and_every_message_says_what_to_do() {
     let listed: Vec<_> = CODES.iter().map(|(slug, number)| (*number, *slug)).collect();
     assert_eq!(listed, pinned.into_iter().collect::<Vec<_>>(), "the list of codes is the table");
     // The source names no code that is not in the list.
-    let source = include_str!("../src/rejection/codes.rs");
+    let source = include_str!("../../src/rejection/codes.rs");
     for (number, slug) in listed {
         let arm = format!("=> (\"{slug}\", {number})");
         assert!(source.contains(&arm), "no rejection has the code {slug}");

@@ -15,9 +15,9 @@ use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::units::UnixTime;
 
 use super::presented::without_proofs;
-use super::world::parties::{ISSUED, NOW, World, grant, method, policy, shown};
-use super::world::{DAY, Network, START};
 use super::{Case, own_key, world};
+use crate::world::parties::{ISSUED, NOW, World, grant, method, policy, shown};
+use crate::world::{DAY, Network, START};
 
 pub(crate) fn cases() -> Vec<Case> {
     [proofs(), keys(), accreditations(), allowed()].concat()

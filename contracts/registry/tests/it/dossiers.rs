@@ -1,12 +1,10 @@
 //! Dossiers: who may open and change one, every rejection, and any sequence of changes against a naive model.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::registry::{Chain, World, insert, jkt, ledger_did, method, nowhere, party, window};
+use crate::support::{START, did, key};
 use proptest::prelude::*;
-use support::registry::{Chain, World, insert, jkt, ledger_did, method, nowhere, party, window};
-use support::{START, did, key};
 use testamur_primitives::commitment::DigestAlgorithm::{self, Sha2_256, Sha2_512};
 use testamur_primitives::did::Did;
 use testamur_primitives::dossiers::{self, DossierChange, DossierEntry, Owner};

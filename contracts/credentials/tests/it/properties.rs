@@ -1,9 +1,9 @@
 //! What holds of every verification: over random outcomes of steps, over mutated packages, and whatever was asked before.
 
-mod world;
-
 use std::sync::{Arc, LazyLock};
 
+use crate::world::DAY;
+use crate::world::parties::{ISSUED, NOW, World, policy, sign_text};
 use proptest::prelude::*;
 use testamur_credentials::credential::{Credential, Format};
 use testamur_credentials::package::Package;
@@ -16,8 +16,6 @@ use testamur_credentials::verify::{
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::units::UnixTime;
-use world::DAY;
-use world::parties::{ISSUED, NOW, World, policy, sign_text};
 
 /// A reason of a step, or that it was not looked at.
 fn steps() -> impl Strategy<Value = Vec<StepReport>> {

@@ -1,11 +1,9 @@
 //! The eight steps, each reason once or more, over a ledger made from the formats alone.
 
-mod world;
-
+use crate::world::parties::{ISSUED, World};
 use testamur_credentials::credential::Format;
 use testamur_credentials::verify::{Outcome, Reason, Report, StepName, Verdict};
 use testamur_primitives::key::SigningKey;
-use world::parties::{ISSUED, World};
 
 fn world() -> World {
     World::new(SigningKey::p256(&[7; 32]).unwrap())

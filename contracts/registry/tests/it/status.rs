@@ -1,13 +1,11 @@
 //! Status lists: who may publish which version, what beside the record is demanded before a vote, every rejection, and
 //! any sequence of versions against a naive model.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::registry::{Chain, World, jkt, method, nowhere, party, window};
+use crate::support::{START, did, key, notarise};
 use proptest::prelude::*;
-use support::registry::{Chain, World, jkt, method, nowhere, party, window};
-use support::{START, did, key, notarise};
 use testamur_primitives::did::{Did, DidUrl};
 use testamur_primitives::hash::{AttachmentHash, RecordId};
 use testamur_primitives::identity::Relationship::{AssertionMethod, Authentication, CapabilityInvocation};
@@ -152,7 +150,7 @@ fn only_an_issuer_with_a_chain_in_force_begins_a_list() {
     let Chain { mut world, ministry, agency, university, ti, tao, .. } = Chain::new();
     let city = party("city");
     world.register(&city, START);
-    let act = |party: &support::registry::Party, list: &str, time| {
+    let act = |party: &crate::support::registry::Party, list: &str, time| {
         publish(unsigned(&party.did, &jkt(&party.key), list, 1, time), None)
     };
     assert_eq!(world.by(&city, START, act(&city, "l", START)), Err("status.not-accredited"));

@@ -1,0 +1,21 @@
+//! The state machine from outside: one binary, since linking costs more than running.
+
+mod admission;
+mod chain;
+mod did;
+mod dossiers;
+mod issuers;
+mod matrix;
+mod members;
+mod members_model;
+mod model;
+mod offices;
+mod registry_model;
+mod rejections;
+mod replay;
+mod rules;
+mod schemas;
+mod state_vector;
+mod status;
+mod support;
+mod tree;
