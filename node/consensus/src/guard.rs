@@ -35,9 +35,10 @@
 //! An incomplete last entry was being written when the machine stopped, so its signature never left: it is cut off.
 //! A complete entry with a wrong checksum is damage: the file is then worth nothing, as if it were missing.
 
+mod disk;
+
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,10 +50,13 @@ use testamur_primitives::units::{Height, Round};
 
 use crate::limits::{GUARD_ENTRY_BYTES_MAX, GUARD_FILE_BYTES_MAX};
 
+pub use disk::{Directory, GuardDisk};
+
 const MAGIC: &[u8; 23] = b"testamur-guard-v1\n\0\0\0\0\0";
 const HEADER_BYTES: usize = 23 + 32;
 const FILE_NAME: &str = "guard.log";
 const NEW_FILE_NAME: &str = "guard.new";
+const DAMAGED_FILE_NAME: &str = "guard.damaged";
 
 /// What kind of message a slot is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,10 +159,10 @@ pub struct Guard {
 
 #[derive(Debug)]
 struct State {
-    directory: PathBuf,
+    disk: Box<dyn GuardDisk>,
     address: Address,
-    /// `None` after a failure: nothing is signed any more (INV-GUARD-4).
-    file: Option<File>,
+    /// Set after a failure: nothing is signed any more (INV-GUARD-4).
+    stopped: bool,
     file_bytes: u64,
     entries: BTreeMap<Slot, Signed>,
     floor: Height,
@@ -169,13 +173,15 @@ struct State {
 impl Guard {
     /// Makes a new guard for a validator that has never signed: part of making its keys, never of a start.
     pub fn create(directory: &Path, address: Address) -> Result<(), GuardError> {
-        std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
-        let path = directory.join(FILE_NAME);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
-        file.write_all(&header(address)).map_err(io_error("write", &path))?;
-        file.sync_all().map_err(io_error("sync", &path))?;
-        sync_directory(directory)
+        Self::create_on(&mut Directory::open(directory)?, address)
+    }
+
+    /// As [`Guard::create`], on any disk.
+    pub fn create_on(disk: &mut dyn GuardDisk, address: Address) -> Result<(), GuardError> {
+        disk.create(FILE_NAME, true).map_err(io_error(disk, "create", FILE_NAME))?;
+        disk.append(FILE_NAME, &header(address)).map_err(io_error(disk, "write", FILE_NAME))?;
+        disk.sync(FILE_NAME).map_err(io_error(disk, "sync", FILE_NAME))?;
+        disk.sync_directory().map_err(io_error(disk, "sync", "."))
     }
 
     /// Opens the guard of a validator whose store is at `tip`. With `abort_after_sync` (tests), the process aborts
@@ -186,15 +192,20 @@ impl Guard {
         tip: Height,
         abort_after_sync: Option<u64>,
     ) -> Result<(Self, Standing), GuardError> {
-        let path = directory.join(FILE_NAME);
-        std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
-        let mut loaded = match std::fs::read(&path) {
-            Ok(bytes) => load(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io_error("read", &path)(error)),
-        };
+        Self::open_on(Box::new(Directory::open(directory)?), address, tip, abort_after_sync)
+    }
+
+    /// As [`Guard::open`], on any disk.
+    pub fn open_on(
+        mut disk: Box<dyn GuardDisk>,
+        address: Address,
+        tip: Height,
+        abort_after_sync: Option<u64>,
+    ) -> Result<(Self, Standing), GuardError> {
+        let bytes = disk.read(FILE_NAME).map_err(io_error(&*disk, "read", FILE_NAME))?;
+        let mut loaded = bytes.as_deref().and_then(load);
         if let Some(found) = loaded.as_ref().map(|l| l.address).filter(|found| *found != address) {
-            return Err(GuardError::OtherValidator { path, found });
+            return Err(GuardError::OtherValidator { path: disk.path(FILE_NAME), found });
         }
         let standing = match &loaded {
             None => Standing::Missing,
@@ -202,16 +213,15 @@ impl Guard {
             Some(l) if l.high < tip => Standing::Behind,
             Some(_) => Standing::Complete,
         };
-        if standing == Standing::Missing && path.exists() {
+        if standing == Standing::Missing && bytes.is_some() {
             // Damaged: kept aside for whoever wants to know why; its name no longer counts.
-            let aside = directory.join("guard.damaged");
-            std::fs::rename(&path, &aside).map_err(io_error("rename", &path))?;
+            disk.rename(FILE_NAME, DAMAGED_FILE_NAME).map_err(io_error(&*disk, "rename", FILE_NAME))?;
         }
         let loaded = loaded.take().unwrap_or_else(|| Loaded::empty(address));
         let mut state = State {
-            directory: directory.to_owned(),
+            disk,
             address,
-            file: None,
+            stopped: false,
             file_bytes: 0,
             entries: loaded.entries,
             floor: loaded.floor,
@@ -232,7 +242,7 @@ impl Guard {
         sign: impl FnOnce(&[u8]) -> [u8; 64],
     ) -> Result<Signed, GuardError> {
         let mut state = self.state.lock().expect("no panic while the guard is held");
-        if state.file.is_none() {
+        if state.stopped {
             return Err(GuardError::Stopped);
         }
         if let Some(stored) = state.entries.get(&request.slot).filter(|_| !state.unsettled) {
@@ -320,23 +330,23 @@ impl State {
     }
 
     fn append(&mut self, entry: &[u8], sync: bool) -> Result<(), GuardError> {
-        let path = self.directory.join(FILE_NAME);
-        // Taken out first: whatever fails below, nothing more is signed (INV-GUARD-4).
-        let mut file = self.file.take().ok_or(GuardError::Stopped)?;
-        file.write_all(entry).map_err(io_error("write", &path))?;
+        // First: whatever fails below, nothing more is signed (INV-GUARD-4).
+        if std::mem::replace(&mut self.stopped, true) {
+            return Err(GuardError::Stopped);
+        }
+        self.disk.append(FILE_NAME, entry).map_err(io_error(&*self.disk, "write", FILE_NAME))?;
         if sync {
-            file.sync_data().map_err(io_error("sync", &path))?; // INV-GUARD-1
+            self.disk.sync(FILE_NAME).map_err(io_error(&*self.disk, "sync", FILE_NAME))?; // INV-GUARD-1
         }
         self.file_bytes += entry.len() as u64;
-        self.file = Some(file);
+        self.stopped = false;
         Ok(())
     }
 
     /// Writes what is known to a new file and puts it in the old one's place. Crash at any point: the old or the new
     /// file is there, and both hold every slot above the floor.
     fn rewrite(&mut self) -> Result<(), GuardError> {
-        let (path, new) = (self.directory.join(FILE_NAME), self.directory.join(NEW_FILE_NAME));
-        self.file = None;
+        self.stopped = true;
         let mut bytes = header(self.address).to_vec();
         bytes.extend(encode_plain(2, self.floor));
         bytes.extend(encode_plain(3, self.high));
@@ -346,13 +356,14 @@ impl State {
         for (slot, signed) in &self.entries {
             bytes.extend(encode_signed(*slot, signed));
         }
-        let mut file = File::create(&new).map_err(io_error("create", &new))?;
-        file.write_all(&bytes).map_err(io_error("write", &new))?;
-        file.sync_all().map_err(io_error("sync", &new))?;
-        std::fs::rename(&new, &path).map_err(io_error("rename", &new))?;
-        sync_directory(&self.directory)?;
+        let disk = &mut *self.disk;
+        disk.create(NEW_FILE_NAME, false).map_err(io_error(disk, "create", NEW_FILE_NAME))?;
+        disk.append(NEW_FILE_NAME, &bytes).map_err(io_error(disk, "write", NEW_FILE_NAME))?;
+        disk.sync(NEW_FILE_NAME).map_err(io_error(disk, "sync", NEW_FILE_NAME))?;
+        disk.rename(NEW_FILE_NAME, FILE_NAME).map_err(io_error(disk, "rename", NEW_FILE_NAME))?;
+        disk.sync_directory().map_err(io_error(disk, "sync", "."))?;
         self.file_bytes = bytes.len() as u64;
-        self.file = Some(file);
+        self.stopped = false;
         Ok(())
     }
 }
@@ -491,13 +502,9 @@ fn frame(body: &[u8]) -> Vec<u8> {
     entry
 }
 
-fn io_error<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> GuardError + 'a {
-    move |source| GuardError::Io { what, path: path.to_owned(), source }
-}
-
-fn sync_directory(directory: &Path) -> Result<(), GuardError> {
-    let opened = File::open(directory).map_err(io_error("open", directory))?;
-    opened.sync_all().map_err(io_error("sync", directory))
+fn io_error(disk: &dyn GuardDisk, what: &'static str, name: &str) -> impl FnOnce(io::Error) -> GuardError + use<> {
+    let path = disk.path(name);
+    move |source| GuardError::Io { what, path, source }
 }
 
 #[cfg(test)]

@@ -213,8 +213,9 @@ fn another_validators_guard_is_refused() {
 
 #[test]
 fn after_failed_io_nothing_is_signed() {
-    let (_directory, guard) = new_guard();
-    guard.state.lock().unwrap().file = Some(File::open("/dev/null").unwrap()); // cannot be written
+    let (directory, guard) = new_guard();
+    // A disk that has opened nothing cannot be written.
+    guard.state.lock().unwrap().disk = Box::new(Directory::open(directory.path()).unwrap());
     let slot = request(1, 0, Step::Prevote, None);
     assert!(matches!(sign(&guard, slot), Err(GuardError::Io { what: "write", .. })));
     assert!(matches!(sign(&guard, slot), Err(GuardError::Stopped)), "INV-GUARD-4");
