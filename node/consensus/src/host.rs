@@ -15,7 +15,7 @@ mod verdicts;
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
 use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next};
@@ -27,7 +27,7 @@ use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::{Address, RecordId};
 use testamur_primitives::limits::{BLOCK_RECORDS_MAX, HEADER_BYTES_MAX};
 use testamur_primitives::units::{Height, Round, UnixTime};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::application::{AppError, Application, Attachments, Prepared, TipView, Undecided};
 use crate::certificates::{certificate_note, decided_values};
@@ -45,6 +45,7 @@ use crate::parts::{Received, Streamed, Streams};
 use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::sets::{Keyring, Sets};
+use crate::surroundings::Surroundings;
 use crate::wake::Wake;
 
 /// A committed block, as an event.
@@ -87,6 +88,7 @@ pub(crate) struct Shared<A: Application> {
     pub(crate) events: broadcast::Sender<Arc<Committed>>,
     pub(crate) origin: Origin,
     pub(crate) address: Address,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// The loop's state for one engine.
@@ -115,6 +117,9 @@ pub(crate) struct Host<A: Application> {
 
 type Judged<B> = Option<Arc<Prepared<B>>>;
 
+/// Where parts of proposals go out.
+pub(crate) type PartSender = mpsc::Sender<NetworkMsg<Network>>;
+
 impl<A: Application> Host<A> {
     pub(crate) fn new(
         shared: Arc<Shared<A>>,
@@ -126,8 +131,8 @@ impl<A: Application> Host<A> {
         shared.wake.start(tip.height);
         // What is left of the heartbeat by the ledger's clock: a restart alone makes no block.
         let heartbeat = Duration::from_secs(tip.parameters.heartbeat_s.into());
-        let age = Duration::from_secs(now().get().saturating_sub(tip.time.get()));
-        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let age = Duration::from_secs(shared.surroundings.time().get().saturating_sub(tip.time.get()));
+        let (now, started) = (shared.surroundings.instant(), shared.surroundings.since_1970());
         Self {
             shared,
             tip,
@@ -141,9 +146,13 @@ impl<A: Application> Host<A> {
             reloaded: None,
             synced: None,
             pending: None,
-            heartbeat_due: Instant::now() + heartbeat.saturating_sub(age),
+            heartbeat_due: now + heartbeat.saturating_sub(age),
             next_stream: started.as_nanos() as u64,
         }
+    }
+
+    fn now(&self) -> Instant {
+        self.shared.surroundings.instant()
     }
 
     /// Answers the engine until it, or this node, has to stop.
@@ -151,16 +160,12 @@ impl<A: Application> Host<A> {
         let shared = Arc::clone(&self.shared);
         self.participation.announce(&self.tip, self.signs);
         loop {
-            let due = self.heartbeat_due;
-            let patience = match &self.following {
-                Some(Following::CatchingUp(c)) if self.tip.height >= c.had => Some(c.patience_ends()),
-                _ => None,
-            };
+            let (due, patience) = (self.heartbeat_due, self.patience_ends());
             tokio::select! {
                 biased;
                 message = channels.consensus.recv() => match message {
                     None => return Exit::EngineGone,
-                    Some(message) => match self.handle(message, channels).await {
+                    Some(message) => match self.handle(message, &channels.network).await {
                         Ok(None) => {}
                         Ok(Some(exit)) => return exit,
                         Err(error) => return Exit::Fatal(error),
@@ -179,6 +184,31 @@ impl<A: Application> Host<A> {
                 },
             }
         }
+    }
+
+    /// When what peers claim to have is given up, if that is what this node waits for.
+    fn patience_ends(&self) -> Option<Instant> {
+        match &self.following {
+            Some(Following::CatchingUp(c)) if self.tip.height >= c.had => Some(c.patience_ends()),
+            _ => None,
+        }
+    }
+
+    /// What [`Host::run`] does when nothing comes of the engine, for one that is driven from outside. `Ok(true)`: this
+    /// engine is the wrong one.
+    pub(crate) fn look(&mut self) -> Result<bool, ConsensusError> {
+        let now = self.now();
+        let work = !self.shared.pool.is_empty() || self.shared.wake.others_began() || now >= self.heartbeat_due;
+        if self.pending.is_some() && work {
+            self.begin_height();
+        }
+        Ok(self.patience_ends().is_some_and(|ends| now >= ends) && self.must_switch()?)
+    }
+
+    /// When [`Host::look`] may find something though nothing happens.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let heartbeat = self.pending.as_ref().map(|_| self.heartbeat_due);
+        [heartbeat, self.patience_ends()].into_iter().flatten().min()
     }
 
     /// What the next engine goes on with: what this node still waits for, and how it takes part.
@@ -213,10 +243,10 @@ impl<A: Application> Host<A> {
         }
     }
 
-    async fn handle(
+    pub(crate) async fn handle(
         &mut self,
         message: AppMsg<Network>,
-        channels: &mut Channels<Network>,
+        network: &PartSender,
     ) -> Result<Option<Exit>, ConsensusError> {
         match message {
             AppMsg::ConsensusReady { reply } => {
@@ -232,14 +262,14 @@ impl<A: Application> Host<A> {
                     Counters::add(&self.shared.counters.later_rounds, 1);
                 }
                 if let Some(following) = self.following.as_mut().filter(|_| round == EngineRound::new(0)) {
-                    following.began(height.0, Instant::now());
+                    following.began(height.0, self.shared.surroundings.instant());
                 }
                 let values = self.known_values(height.0).await?;
                 let _ = reply_value.send(values);
             }
             AppMsg::GetValue { height, round, timeout, reply } => {
                 let round = ledger_round(round).unwrap_or_default();
-                if let Some(value) = self.make_value(height.0, round, timeout, channels).await? {
+                if let Some(value) = self.make_value(height.0, round, timeout, network).await? {
                     let round = engine_round(Some(round));
                     let _ = reply.send(LocallyProposedValue::new(height, round, EngineValue(value)));
                 }
@@ -251,7 +281,7 @@ impl<A: Application> Host<A> {
             AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
                 if let (Some(block), Some(round)) = (self.find(height.0, value_id.0).await?, ledger_round(round)) {
                     let valid_round = ledger_round(valid_round);
-                    self.publish(&block, round, valid_round, address.0, channels).await;
+                    self.publish(&block, round, valid_round, address.0, network).await;
                 }
             }
             AppMsg::Decided { certificate, reply, .. } => {
@@ -330,7 +360,7 @@ impl<A: Application> Host<A> {
         height: Height,
         round: Round,
         timeout: Duration,
-        channels: &mut Channels<Network>,
+        network: &PartSender,
     ) -> Result<Option<ValueId>, ConsensusError> {
         if height != self.tip.height.next() {
             return Ok(None);
@@ -339,7 +369,7 @@ impl<A: Application> Host<A> {
         let block = match self.own.get(&round).and_then(|value| self.prepared.get(value)) {
             Some(block) => Arc::clone(block),
             None => {
-                let woken_by_others = self.shared.wake.others_began() && Instant::now() < self.heartbeat_due;
+                let woken_by_others = self.shared.wake.others_began() && self.now() < self.heartbeat_due;
                 if woken_by_others && self.shared.pool.is_empty() {
                     // Others began because of a record that is on its way to us.
                     let wait = EMPTY_PROPOSAL_WAIT.min(timeout / 4);
@@ -350,14 +380,14 @@ impl<A: Application> Host<A> {
                         }
                     };
                     // None came: an empty block it is.
-                    let _ = tokio::time::timeout(wait, record).await;
+                    self.shared.surroundings.wait_for(record, wait).await;
                 }
                 let (address, bytes_max) = (self.shared.address, self.tip.parameters.block_bytes_max as usize);
                 let proposed = self
                     .blocking(move |s| {
                         let room = bytes_max.saturating_sub(4 + HEADER_BYTES_MAX);
                         let candidates = s.pool.candidates(room, BLOCK_RECORDS_MAX);
-                        s.app.propose(address, now(), &candidates)
+                        s.app.propose(address, s.surroundings.time(), &candidates)
                     })
                     .await?;
                 for (id, refusal) in &proposed.rejected {
@@ -370,7 +400,7 @@ impl<A: Application> Host<A> {
         };
         let value = block.header.value_id();
         // Published first, to hide the disk's time: unsigned parts bind nobody. INV-HOST-1 holds for the engine.
-        self.publish(&block, round, None, self.shared.address, channels).await;
+        self.publish(&block, round, None, self.shared.address, network).await;
         let seen = Undecided { round, proposer: self.shared.address, bytes: block.bytes.clone() };
         let stored = Arc::clone(&block);
         self.blocking(move |s| s.app.put_undecided(height, &stored, &seen)).await?;
@@ -385,7 +415,7 @@ impl<A: Application> Host<A> {
         round: Round,
         valid_round: Option<Round>,
         proposer: Address,
-        channels: &mut Channels<Network>,
+        network: &PartSender,
     ) {
         let streamed = Streamed {
             height: block.header.height,
@@ -400,7 +430,7 @@ impl<A: Application> Host<A> {
         id[..8].copy_from_slice(&self.next_stream.to_be_bytes());
         for part in streamed.to_parts(id) {
             // The engine is stopping when it no longer takes parts: the end of the other channel tells.
-            let _ = channels.network.send(NetworkMsg::PublishProposalPart(part)).await;
+            let _ = network.send(NetworkMsg::PublishProposalPart(part)).await;
         }
     }
 
@@ -468,15 +498,15 @@ impl<A: Application> Host<A> {
             })
             .await?;
         *self.shared.sets.write().expect("no panic while held") = Sets::new(&self.tip);
-        self.shared.peers.update(&self.tip, Instant::now());
+        self.shared.peers.update(&self.tip, self.now());
         self.shared.wake.reached(height, self.synced.take() == Some(height));
-        self.heartbeat_due = Instant::now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());
+        self.heartbeat_due = self.now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());
         self.prepared.clear();
         self.own.clear();
         self.streams.prune(height);
         self.held.retain(|s| s.height > height);
         if let Some(following) = &mut self.following {
-            following.decided(height, Instant::now());
+            following.decided(height, self.shared.surroundings.instant());
         }
         let counters = &self.shared.counters;
         Counters::add(&counters.blocks, 1);
@@ -492,7 +522,7 @@ impl<A: Application> Host<A> {
     fn may_vote(&self) -> Result<bool, ConsensusError> {
         let Some(following) = &self.following else { return Ok(false) };
         let tip = self.tip.height;
-        if !following.may_vote(tip, Instant::now()) || tip < self.shared.guard.floor() {
+        if !following.may_vote(tip, self.now()) || tip < self.shared.guard.floor() {
             return Ok(false);
         }
         if matches!(following, Following::Unsettled(_)) {
@@ -508,8 +538,7 @@ impl<A: Application> Host<A> {
         call: impl FnOnce(&Shared<A>) -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, ConsensusError> {
         let shared = Arc::clone(&self.shared);
-        let result = tokio::task::spawn_blocking(move || call(&shared)).await;
-        Ok(result.map_err(|_| ConsensusError::Panicked("the ledger"))??)
+        Ok(self.shared.surroundings.blocking("the ledger", move || call(&shared)).await??)
     }
 }
 
@@ -529,12 +558,6 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// This node's clock.
-fn now() -> UnixTime {
-    // A clock before 1970 counts as 1970: such a node gives no verdicts and its own proposals take the parent's time.
-    UnixTime(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 fn valid(

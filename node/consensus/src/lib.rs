@@ -40,8 +40,10 @@ mod participation;
 pub mod parts;
 mod peers;
 pub mod pool;
+pub mod seat;
 pub mod sets;
 pub mod signer;
+pub mod surroundings;
 pub mod wake;
 
 pub use error::{ConsensusError, SubmitError};

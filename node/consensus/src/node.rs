@@ -14,15 +14,14 @@ use testamur_primitives::epoch::Validator;
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::{Address, AttachmentHash, RecordId};
 use testamur_primitives::key::SigningKey;
-use testamur_primitives::merkle::leaf_hash;
 use testamur_primitives::units::Height;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::application::{AppError, Application, PoolRecord as _, TipView};
+use crate::application::{AppError, Application, TipView};
 use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
 use crate::error::{ConsensusError, SubmitError};
-use crate::follow::{CatchingUp, Following, Unsettled};
+use crate::follow::Following;
 use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
 use crate::guard::{Guard, Standing};
 use crate::host::{Committed, Exit, Host, Shared};
@@ -31,7 +30,9 @@ use crate::metrics::{Counters, write_gauge};
 use crate::participation::{Participation, Role};
 use crate::peers::{Office, Peers, peer_id};
 use crate::pool::{Pool, PoolStats};
+use crate::seat::{by_claims, by_standing, greeted, signed_up_to, take_record};
 use crate::sets::{Keyring, Sets};
+use crate::surroundings::Surroundings;
 use crate::wake::Wake;
 
 /// Where another validator is reached.
@@ -174,6 +175,7 @@ pub async fn start<A: Application>(
         events,
         origin: config.origin.clone(),
         address: config.address,
+        surroundings: Surroundings::Machine,
     });
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let submissions = Arc::new(Submissions {
@@ -419,27 +421,13 @@ impl<A: Application> ConsensusHandle<A> {
 impl<A: Application> Submissions<A> {
     /// Checks and pools a record; whether it is new.
     fn take(&self, bytes: &[u8], attachment: Option<&Bytes>) -> Result<(RecordId, bool), SubmitError> {
-        let shared = &self.shared;
-        if let Some(known) = shared.pool.known(&leaf_hash(bytes)) {
-            return Ok((known.id(), false));
-        }
-        let record = match shared.app.check(bytes, attachment) {
-            Ok(Ok(record)) => record,
-            Ok(Err(refusal)) => {
-                Counters::add(&shared.counters.refused, 1);
-                return Err(refusal.into());
-            }
+        match take_record(&self.shared, bytes, attachment) {
+            Ok(taken) => taken,
             Err(error) => {
                 self.fatal.send(error.into());
-                return Err(SubmitError::Stopped);
+                Err(SubmitError::Stopped)
             }
-        };
-        let id = record.id();
-        let new = shared.pool.insert(record)?;
-        if new {
-            shared.wake.saw_record();
         }
-        Ok((id, new))
     }
 
     /// What a call of the ledger gave, or its default after a failure, which stops the node.
@@ -495,9 +483,7 @@ impl<A: Application> GossipNode for Submissions<A> {
     }
 
     fn greeted(&self, height: Height) {
-        if height < self.height() {
-            self.shared.wake.saw_lower_peer();
-        }
+        greeted(&self.shared, height);
     }
 }
 
@@ -511,37 +497,11 @@ async fn start_as(
     peers: usize,
     started: Instant,
 ) -> Result<Option<Following>, ConsensusError> {
-    if standing != Standing::Complete {
-        if !config.trust_lost_guard {
-            tracing::warn!(
-                ?standing,
-                "double-sign guard: nothing is signed until others decide a height begun after this start"
-            );
-            return Ok(Some(Following::Unsettled(Unsettled::new(started))));
-        }
-        tracing::warn!(?standing, %tip, "the operator vouches for the lost guard: signing above the store's tip");
-        guard.settle(tip)?;
+    if let Some(following) = by_standing(guard, standing, tip, config.trust_lost_guard, started)? {
+        return Ok(Some(following));
     }
-    // The store may be older than the guard, or both older than the network: a copy of the machine from the past.
-    let had = guard.floor();
     let claimed = tips.highest(peers, PEER_TIPS_WAIT).await.unwrap_or_default();
-    if tip >= had && tip >= claimed {
-        return Ok(None);
-    }
-    tracing::info!(%tip, %had, %claimed, "catching up before voting");
-    Ok(Some(Following::CatchingUp(CatchingUp::new(claimed, had, Instant::now()))))
-}
-
-/// Up to which height this validator's key may have signed anything. One that enters office with the next height or later
-/// was in no set yet (no name or key is ever registered twice), so its guard is behind nothing: it must not wait for others
-/// to decide without it, since they may need it to decide at all.
-fn signed_up_to<A: Application>(app: &A, tip: &TipView, address: Address) -> Result<Height, ConsensusError> {
-    if tip.validators.by_address(address).is_none() {
-        return Ok(Height(0));
-    }
-    let decided = if tip.height == Height(0) { None } else { app.decided(tip.height)? };
-    let enters = decided.is_some_and(|decided| decided.validators.by_address(address).is_none());
-    Ok(if enters { Height(0) } else { tip.height })
+    Ok(by_claims(guard, tip, claimed, Instant::now()))
 }
 
 /// The libp2p identity, after checking that this validator is or will be in office, with it. Which consensus key it needs

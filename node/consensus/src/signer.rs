@@ -29,6 +29,7 @@ use crate::context::{
 };
 use crate::guard::{Guard, GuardError, Request, Signed, Slot, Step};
 use crate::sets::{Keyring, Sets};
+use crate::surroundings::Surroundings;
 
 /// The bytes signed by a vote.
 pub fn vote_message(
@@ -79,6 +80,7 @@ pub struct GuardedSigner {
     keys: Arc<Keyring>,
     guard: Arc<Guard>,
     seen: Arc<SeenProposals>,
+    surroundings: Surroundings,
     /// Called once, when the guard fails: the engine would only hang.
     on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
 }
@@ -103,7 +105,12 @@ impl GuardedSigner {
         seen: Arc<SeenProposals>,
         on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
     ) -> Self {
-        Self { origin, address, keys, guard, seen, on_failure }
+        Self { origin, address, keys, guard, seen, surroundings: Surroundings::Machine, on_failure }
+    }
+
+    /// The same elsewhere.
+    pub fn in_surroundings(self, surroundings: Surroundings) -> Self {
+        Self { surroundings, ..self }
     }
 
     /// Runs the guard where blocking is allowed: it waits for the disk. `None` when no held key may sign there.
@@ -117,10 +124,10 @@ impl GuardedSigner {
             return Ok(None); // INV-ROTATE-1
         };
         let guard = Arc::clone(&self.guard);
-        let signed = tokio::task::spawn_blocking(move || {
+        let sign = move || {
             guard.sign(request, message, |bytes| key.sign(bytes).try_into().expect("an Ed25519 signature has 64 bytes"))
-        })
-        .await;
+        };
+        let signed = self.surroundings.blocking("the signer", sign).await;
         match signed {
             Ok(Ok(signed)) => Ok(Some(signed)),
             Ok(Err(error)) => {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use testamur_primitives::checkpoint::ValueId;
 use testamur_primitives::units::Height;
 
-use super::{Host, Judged, now, valid};
+use super::{Host, Judged, valid};
 use crate::application::{Application, Attachments, Prepared, Undecided};
 use crate::context::{EngineAddress, EngineHeight, EngineRound, EngineValue, Network, ledger_round};
 use crate::error::ConsensusError;
@@ -27,7 +27,9 @@ impl<A: Application> Host<A> {
         if expected != proposer {
             return Ok(None); // it was held for a later height, before its proposer was known
         }
-        if value.time.get() > now().get().saturating_add(self.tip.parameters.clock_tolerance_s.into()) {
+        if value.time.get()
+            > self.shared.surroundings.time().get().saturating_add(self.tip.parameters.clock_tolerance_s.into())
+        {
             Counters::add(&self.shared.counters.ahead_of_clock, 1);
             tracing::warn!(%height, %round, %proposer, "proposal is ahead of this node's clock: no verdict yet");
             self.hold(streamed);
