@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use testamur_tests::harness::{Network, Setup, request, wait_for};
+use testamur_tests::harness::{Network, Setup, faulty_binary, request, wait_for};
 
 /// What one round does to a running network under load.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,6 @@ const ROUNDS: [Fault; 20] = [
 #[test]
 fn twenty_rounds_of_faults_lose_nothing() {
     let mut network = Network::make(&Setup::default());
-    honour_failpoints(&network);
     network.start_all();
     network.wait_ready();
     let load = network.load();
@@ -94,9 +93,7 @@ fn apply(network: &mut Network, fault: Fault) {
         }
         Fault::DieBetweenGuardAndLog(node, signature) => {
             network.kill(node);
-            network.start_node_with(node, |command| {
-                command.env("TESTAMUR_FAILPOINT", format!("after-guard-sync:{signature}"));
-            });
+            network.start_node_as(node, &faulty_binary(), |command| die_at_signature(command, signature));
             wait_ended(network, &[node]);
             network.start_node(node);
         }
@@ -104,9 +101,7 @@ fn apply(network: &mut Network, fault: Fault) {
             let all: Vec<_> = (0..network.nodes.len()).collect();
             network.kill_all();
             for node in &all {
-                network.start_node_with(*node, |command| {
-                    command.env("TESTAMUR_FAILPOINT", format!("after-guard-sync:{}", 3 + node));
-                });
+                network.start_node_as(*node, &faulty_binary(), |command| die_at_signature(command, 3 + *node as u64));
             }
             // Who is left when two are gone has nobody to decide with, and may never sign again: it is killed.
             wait_for("two validators to die at their failpoints", Duration::from_secs(60), || {
@@ -268,14 +263,9 @@ fn fill(path: &Path) {
     }
 }
 
-/// Failpoints are off unless the configuration allows them.
-fn honour_failpoints(network: &Network) {
-    for node in &network.nodes {
-        let path = node.dir.join("config.toml");
-        let text = std::fs::read_to_string(&path).expect("a configuration");
-        assert!(text.contains("[consensus]\n"));
-        std::fs::write(&path, text.replacen("[consensus]\n", "[consensus]\nfailpoints = true\n", 1)).expect("written");
-    }
+/// The faulty build aborts after its Nth entry of the guard is on disk.
+fn die_at_signature(command: &mut Command, number: u64) {
+    command.env("FAILPOINTS", format!("consensus.after-guard-sync.abort={}*off->return", number - 1));
 }
 
 fn wait_receipts(network: &Network, count: usize) {

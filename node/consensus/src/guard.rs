@@ -41,7 +41,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use testamur_primitives::checkpoint::ValueId;
 use testamur_primitives::codec::sha256;
@@ -152,9 +151,6 @@ pub enum GuardError {
 #[derive(Debug)]
 pub struct Guard {
     state: Mutex<State>,
-    /// Signatures stored by this process; failpoints count them.
-    syncs: AtomicU64,
-    abort_after_sync: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -184,15 +180,9 @@ impl Guard {
         disk.sync_directory().map_err(io_error(disk, "sync", "."))
     }
 
-    /// Opens the guard of a validator whose store is at `tip`. With `abort_after_sync` (tests), the process aborts
-    /// when that many entries were synced, before the signature is returned.
-    pub fn open(
-        directory: &Path,
-        address: Address,
-        tip: Height,
-        abort_after_sync: Option<u64>,
-    ) -> Result<(Self, Standing), GuardError> {
-        Self::open_on(Box::new(Directory::open(directory)?), address, tip, abort_after_sync)
+    /// Opens the guard of a validator whose store is at `tip`.
+    pub fn open(directory: &Path, address: Address, tip: Height) -> Result<(Self, Standing), GuardError> {
+        Self::open_on(Box::new(Directory::open(directory)?), address, tip)
     }
 
     /// As [`Guard::open`], on any disk.
@@ -200,7 +190,6 @@ impl Guard {
         mut disk: Box<dyn GuardDisk>,
         address: Address,
         tip: Height,
-        abort_after_sync: Option<u64>,
     ) -> Result<(Self, Standing), GuardError> {
         let bytes = disk.read(FILE_NAME).map_err(io_error(&*disk, "read", FILE_NAME))?;
         let mut loaded = bytes.as_deref().and_then(load);
@@ -230,7 +219,7 @@ impl Guard {
         };
         // Rewriting cuts off a torn tail and makes sure that the file can be written before anything is signed.
         state.rewrite()?;
-        Ok((Self { state: Mutex::new(state), syncs: AtomicU64::new(0), abort_after_sync }, standing))
+        Ok((Self { state: Mutex::new(state) }, standing))
     }
 
     /// Signs a request, or returns what the slot already holds. `message` makes the bytes for a value (or nil) and
@@ -272,10 +261,9 @@ impl Guard {
         state.high = state.high.max(request.slot.height);
         state.entries.insert(request.slot, signed.clone());
         drop(state);
-        if self.abort_after_sync == Some(self.syncs.fetch_add(1, Ordering::Relaxed) + 1) {
-            // Crash here: the entry is on disk, the signature never left, the engine's log knows nothing of it.
-            std::process::abort();
-        }
+        // Crash here: the entry is on disk, the signature never left, the engine's log knows nothing of it.
+        #[cfg(feature = "faults")]
+        fail::fail_point!("consensus.after-guard-sync.abort", |_| std::process::abort());
         Ok(signed)
     }
 

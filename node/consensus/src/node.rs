@@ -69,8 +69,6 @@ pub struct ConsensusConfig {
     /// The operator's word that this key has signed nothing that matters above the store's tip; only for when a
     /// quorum lost its guards at once.
     pub trust_lost_guard: bool,
-    /// Whether `TESTAMUR_FAILPOINT` is honoured; tests only.
-    pub failpoints: bool,
 }
 
 /// A validator's secret keys, as consensus needs them.
@@ -151,9 +149,8 @@ pub async fn start<A: Application>(
     let tip = app.tip();
     let keypair = check_office(&config, &keys, &tip)?;
     make_log_directory(&config.log_directory)?;
-    let abort_after_sync = config.failpoints.then(failpoint).flatten();
     let signed_up_to = signed_up_to(&*app, &tip, config.address)?;
-    let (guard, standing) = Guard::open(&config.guard_directory, config.address, signed_up_to, abort_after_sync)?;
+    let (guard, standing) = Guard::open(&config.guard_directory, config.address, signed_up_to)?;
     let guard = Arc::new(guard);
 
     let (fatal_sender, mut fatal_receiver) = mpsc::unbounded_channel();
@@ -522,10 +519,4 @@ fn check_office(config: &ConsensusConfig, keys: &ConsensusKeys, tip: &TipView) -
         return Err(ConsensusError::Config(format!("the peer key is not that of validator {}", validator.name)));
     }
     Ok(keypair)
-}
-
-/// `TESTAMUR_FAILPOINT=after-guard-sync:N`: abort after the Nth entry of the guard is on disk.
-fn failpoint() -> Option<u64> {
-    let text = std::env::var("TESTAMUR_FAILPOINT").ok()?;
-    text.strip_prefix("after-guard-sync:")?.parse().ok()
 }

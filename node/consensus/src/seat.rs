@@ -91,7 +91,7 @@ impl<A: Application> Seat<A> {
         let started = config.surroundings.instant();
         let tip = app.tip();
         let signed_up_to = signed_up_to(&*app, &tip, config.address)?;
-        let (guard, standing) = Guard::open_on(config.guard, config.address, signed_up_to, None)?;
+        let (guard, standing) = Guard::open_on(config.guard, config.address, signed_up_to)?;
         let following = match by_standing(&guard, standing, tip.height, config.trust_lost_guard, started)? {
             Some(following) => Some(following),
             None => by_claims(&guard, tip.height, claimed, started),

@@ -324,7 +324,7 @@ mod tests {
     fn parts() -> Parts {
         let directory = tempfile::tempdir().unwrap();
         Guard::create(directory.path(), ADDRESS).unwrap();
-        let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0), None).unwrap();
+        let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0)).unwrap();
         let seen = Arc::new(SeenProposals::default());
         let sets = sets(9, 5, None);
         let signer = signer(&[5], &sets, Arc::new(guard), &seen);
@@ -365,7 +365,7 @@ mod tests {
         for _ in 0..2 {
             for (height, sets) in [(9, &before), (10, &after)] {
                 for held in [&[old][..], &[new], &[old, new], &[new, old], &[7]] {
-                    let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0), None).unwrap();
+                    let (guard, _) = Guard::open(directory.path(), ADDRESS, Height(0)).unwrap();
                     let seen = Arc::new(SeenProposals::default());
                     let signer = signer(held, sets, Arc::new(guard), &seen);
                     let verifier = StrictVerifier::new(origin(), Arc::clone(sets), seen);

@@ -120,9 +120,6 @@ pub(crate) struct Consensus {
     /// The other validators.
     #[serde(default)]
     pub(crate) peers: Vec<Peer>,
-    /// Honour failpoints; for tests of crashes only.
-    #[serde(default)]
-    pub(crate) failpoints: bool,
 }
 
 /// `[[consensus.peers]]`

@@ -35,6 +35,20 @@ pub fn binary() -> PathBuf {
     built.unwrap_or_else(|| panic!("there is no testamur above {}: cargo build --release --bins", own.display()))
 }
 
+/// The faulty build, `testamur-faults`: `TESTAMUR_FAULTS_BIN`, or the release build beside this program. Nodes run it by
+/// [`Network::start_node_as`], with `FAILPOINTS=name=action;…` in their environment.
+///
+/// # Panics
+/// When it was not built: `scripts/faults-build`.
+pub fn faulty_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("TESTAMUR_FAULTS_BIN") {
+        return path.into();
+    }
+    let own = std::env::current_exe().expect("a program has a path");
+    let built = own.ancestors().map(|folder| folder.join("testamur-faults")).find(|path| path.is_file());
+    built.unwrap_or_else(|| panic!("there is no testamur-faults above {}: scripts/faults-build", own.display()))
+}
+
 /// A `testamur` command that sees nothing of the user's installed networks.
 pub fn testamur(home: &std::path::Path) -> Command {
     command(&binary(), home)

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use testamur_primitives::hash::{HeaderHash, TreeHash};
 use testamur_primitives::units::{LogSize, UnixTime};
 
@@ -32,7 +34,7 @@ fn sign(guard: &Guard, request: Request) -> Result<Signed, GuardError> {
 }
 
 fn open(directory: &Path, tip: u64) -> (Guard, Standing) {
-    Guard::open(directory, ADDRESS, Height(tip), None).unwrap()
+    Guard::open(directory, ADDRESS, Height(tip)).unwrap()
 }
 
 /// In memory where the system has such a place: these tests write thousands of files.
@@ -143,7 +145,7 @@ fn a_flipped_bit_is_damage_or_changes_nothing() {
         damaged[at] ^= 1 << (at % 8);
         let copy = scratch();
         std::fs::write(copy.path().join(FILE_NAME), &damaged).unwrap();
-        match Guard::open(copy.path(), ADDRESS, Height(4), None) {
+        match Guard::open(copy.path(), ADDRESS, Height(4)) {
             Err(GuardError::OtherValidator { .. }) => {}
             Ok((_, Standing::Missing)) => assert!(copy.path().join("guard.damaged").exists()),
             Ok((guard, standing)) => {
@@ -207,7 +209,7 @@ fn another_validators_guard_is_refused() {
     let (directory, guard) = new_guard();
     drop(guard);
     let other = Address::from_bytes([8; 32]);
-    let opened = Guard::open(directory.path(), other, Height(0), None);
+    let opened = Guard::open(directory.path(), other, Height(0));
     assert!(matches!(opened, Err(GuardError::OtherValidator { found: ADDRESS, .. })));
 }
 

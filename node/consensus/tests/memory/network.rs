@@ -218,7 +218,6 @@ impl Network {
             guard_directory: self.guard_directory(number),
             log_directory: self.log_directory(number),
             trust_lost_guard: false,
-            failpoints: false,
         };
         let keys = ConsensusKeys {
             consensus: consensus_key(number, how.keys[0]),

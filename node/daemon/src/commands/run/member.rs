@@ -46,7 +46,6 @@ pub(super) fn read(
         guard_directory: config.storage.guard.clone(),
         log_directory: config.storage.wal.clone(),
         trust_lost_guard,
-        failpoints: consensus.failpoints,
     };
     let OwnKeys { consensus: key, next_consensus, log, peer } = own;
     let reread = ConfigFile { path: path.to_owned(), changed: changed(path), access };
