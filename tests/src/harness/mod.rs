@@ -1,22 +1,33 @@
 //! Real validators on loopback, driven as a screenplay: start, kill, wipe, restore, load, and at the end the oracle.
 //!
-//! **The oracle** ([`Network::check`]): no node saw a double signature; all nodes have one header at one height;
-//! every receipt that was ever handed out verifies offline and its record stands at its place on every node; and
-//! `testamur check` derives every node's ledger from genesis without a finding.
+//! **The oracle** ([`Network::check`], in `oracle.rs`), at the end of every run:
+//! 1. no node saw a double signature, and no guard holds two messages for a slot;
+//! 2. all nodes have the same header at *every* height and the same records at every place, each record once;
+//! 3. every checkpoint that any node ever served ([`Watch`] reads them all the time) is certified by the epoch's validators,
+//!    is of that one ledger, and is a prefix of the log; the nodes prove the same to each other;
+//! 4. every record that was answered as final stands where the answer said, on every node;
+//! 5. every receipt that was ever handed out verifies offline, is of that log, and can be cut out anew from every node;
+//! 6. what clients saw, in the order they saw it, is what one log could have shown them ([`history`]);
+//! 7. `testamur check` derives every node's ledger from genesis without a finding.
 
 mod development;
 mod guard;
+pub mod history;
 mod http;
 mod load;
 mod members;
 mod network;
+mod oracle;
+mod watch;
 
 pub use development::Development;
 pub use guard::{Slot, signed_slots};
-pub use http::{Response, request, send_raw};
-pub use load::{Load, new_record};
+pub use http::{Client, Response, request, send_raw};
+pub use load::{Load, Pace, Written, new_record};
 pub use members::{LyingNode, Pulse};
 pub use network::{Network, Node, Setup};
+pub use oracle::Found;
+pub use watch::{Memory, Seen, Watch};
 
 use std::path::PathBuf;
 use std::process::Command;

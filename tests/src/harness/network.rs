@@ -1,6 +1,6 @@
 //! A network of real processes in a directory of its own, on ports of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testamur_primitives::codec::from_base64url;
 use testamur_primitives::key::SigningKey;
-use testamur_primitives::receipt::{Receipt, Verdict, verify};
 use testamur_primitives::trust::TrustFile;
-use testamur_primitives::units::UnixTime;
 
-use super::{Load, Response, Slot, request, signed_slots, testamur, wait_for};
+use super::load::{Kept, Load, Pace, Written};
+use super::watch::Watch;
+use super::{Response, Slot, request, signed_slots, testamur, wait_for};
 
 /// How long anything that a healthy network does may take here, with other work on the same two cores.
-const MOST: Duration = Duration::from_secs(60);
+pub(super) const MOST: Duration = Duration::from_secs(60);
 
 /// How a network is made.
 pub struct Setup {
@@ -58,6 +58,13 @@ pub struct Network {
     pub author: SigningKey,
     /// Every receipt that was handed out: none of these may ever be lost.
     pub acknowledged: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Every record that a load has sent, and what its author knows of it.
+    pub written: Arc<Mutex<Vec<Written>>>,
+    /// Nodes that misbehave on purpose: the oracle neither starts them nor believes them, and the others may have seen
+    /// their double signatures.
+    pub dishonest: BTreeSet<usize>,
+    /// What each node ever showed.
+    pub(super) watch: Watch,
     /// What each validator's guard has said, over all its files.
     signed: BTreeMap<usize, BTreeMap<Slot, Vec<u8>>>,
     gateway: Option<Child>,
@@ -129,11 +136,17 @@ impl Network {
             admin: at(1_000 + number),
             child: None,
         });
+        let nodes: Vec<_> = nodes.collect();
+        let mut watch = Watch::new();
+        nodes.iter().for_each(|node| watch.follow(node.number, node.api));
         Self {
-            nodes: nodes.collect(),
+            nodes,
             trust: TrustFile::from_json(&trust).expect("a trust file"),
             author: SigningKey::ed25519(&seed.try_into().expect("32 bytes")),
             acknowledged: Arc::default(),
+            written: Arc::default(),
+            dishonest: BTreeSet::new(),
+            watch,
             signed: BTreeMap::new(),
             gateway: None,
             base_port,
@@ -154,6 +167,7 @@ impl Network {
         let number = self.nodes.len();
         let [api, admin, ..] = self.ports(number);
         self.nodes.push(Node { number, dir, api, admin, child: None });
+        self.watch.follow(number, api);
         number
     }
 
@@ -298,6 +312,7 @@ impl Network {
     /// Removes a stopped validator's ledger, engine log and guard: a new disk. Its keys stay.
     pub fn wipe(&mut self, number: usize) {
         assert!(self.nodes[number].child.is_none(), "it is stopped");
+        self.watch.new_life(number);
         for part in ["data", "guard", "wal"] {
             let path = self.nodes[number].dir.join(part);
             if path.exists() {
@@ -361,14 +376,15 @@ impl Network {
     }
 
     /// Heights of the validators that run.
-    fn heights(&self) -> Vec<Option<u64>> {
-        let running = self.nodes.iter().filter(|node| node.child.is_some());
+    pub(super) fn heights(&self) -> Vec<Option<u64>> {
+        let running = self.nodes.iter().filter(|n| n.child.is_some() && !self.dishonest.contains(&n.number));
         running.map(|node| self.height(node.number)).collect()
     }
 
     /// Waits until every running validator is ready.
     pub fn wait_ready(&self) {
-        for node in self.nodes.iter().filter(|node| node.child.is_some()) {
+        let honest = |node: &&Node| node.child.is_some() && !self.dishonest.contains(&node.number);
+        for node in self.nodes.iter().filter(honest) {
             wait_for(
                 &format!("node {} to be ready; its log ends:\n{}", node.number, self.last_words(node.number)),
                 MOST,
@@ -400,7 +416,7 @@ impl Network {
         let highest = self.heights().into_iter().flatten().max().unwrap_or(0);
         let votes = |node: &&Node| {
             let role = self.get(node.number, "/v1/status").map(|status| status.json()["role"].clone());
-            node.child.is_some() && role.is_none_or(|role| role != "observer")
+            node.child.is_some() && !self.dishonest.contains(&node.number) && role.is_none_or(|role| role != "observer")
         };
         for node in self.nodes.iter().filter(votes) {
             let file = node.dir.join("guard/guard.log");
@@ -415,10 +431,17 @@ impl Network {
         }
     }
 
-    /// Starts writing records to every validator, until the load is dropped or stopped.
+    /// Starts writing more than 200 records a second to all validators, until the load is dropped or stopped.
     pub fn load(&self) -> Load {
-        let nodes = self.nodes.iter().map(|node| node.api).collect();
-        Load::start(nodes, &self.trust, &self.author, Arc::clone(&self.acknowledged))
+        self.load_at(Pace::default())
+    }
+
+    /// As [`Network::load`], at another pace.
+    pub fn load_at(&self, pace: Pace) -> Load {
+        let honest = self.nodes.iter().filter(|node| !self.dishonest.contains(&node.number));
+        let nodes = honest.map(|node| (node.number, node.api)).collect();
+        let kept = Kept { receipts: Arc::clone(&self.acknowledged), written: Arc::clone(&self.written) };
+        Load::start(nodes, &self.trust, &self.author, &kept, pace)
     }
 
     /// How many receipts were handed out so far.
@@ -432,61 +455,6 @@ impl Network {
         wait_for(&format!("{count} receipts; heights were {heights:?}"), MOST, || {
             (self.receipts() >= count).then_some(())
         });
-    }
-
-    /// The oracle; see the module's documentation. Starts what does not run, and stops all in the end.
-    pub fn check(&mut self) {
-        self.start_all();
-        self.wait_ready();
-        let highest = self.heights().into_iter().flatten().max().expect("a node answers");
-        self.wait_height(highest);
-
-        let headers: Vec<_> = (0..self.nodes.len())
-            .map(|n| self.get(n, &format!("/v1/blocks/{highest}")).expect("an answer").json()["hash"].clone())
-            .collect();
-        assert!(headers[0].is_string() && headers.iter().all(|h| *h == headers[0]), "one ledger: {headers:?}");
-        for node in &self.nodes {
-            let metrics = request(node.admin, "GET", "/metrics", &[], &[]).expect("an answer").text();
-            for line in metrics.lines().filter(|l| l.contains("double_") && !l.starts_with('#')) {
-                let count: f64 = line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
-                assert!(count == 0.0, "node {} saw a double signature: {line}", node.number);
-            }
-        }
-
-        let now = UnixTime(self.trust.genesis().time.0 + 3_600);
-        let receipts = self.acknowledged.lock().expect("no thread panics holding it").clone();
-        for bytes in &receipts {
-            let receipt = Receipt::decode(bytes).expect("a receipt");
-            let facts = match verify(&receipt, None, &self.trust, now) {
-                Verdict::Confirmed(facts) => facts,
-                // Where validators came and went, older receipts want a newer checkpoint: the tests look at that.
-                Verdict::OutOfOffice(facts) if self.trust.pinned().is_some() => facts,
-                _ => panic!("an acknowledged receipt does not verify: {}", String::from_utf8_lossy(bytes)),
-            };
-            for node in &self.nodes {
-                let found = self.get(node.number, &format!("/v1/records/{}", facts.record)).expect("an answer");
-                assert_eq!(found.status, 200, "node {} lost record {}", node.number, facts.record);
-                assert_eq!(found.json()["index"], facts.index.0, "node {} moved record {}", node.number, facts.record);
-            }
-        }
-
-        for number in 0..self.nodes.len() {
-            self.stop(number);
-        }
-        let mut reports = Vec::new();
-        for node in &self.nodes {
-            let output = testamur(self.directory.path()).args(["check", "--json", "--dir"]).arg(&node.dir).output();
-            let output = output.expect("the binary runs");
-            let report: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-            assert!(
-                output.status.success() && report["clean"] == true,
-                "testamur check of node {}: {report} {}",
-                node.number,
-                String::from_utf8_lossy(&output.stderr)
-            );
-            reports.push((report["height"].as_u64().expect("a height"), report["log_size"].clone()));
-        }
-        println!("oracle: {} receipts, heights {reports:?}", receipts.len());
     }
 }
 
