@@ -24,6 +24,7 @@ pub mod commitment;
 pub mod did;
 pub mod dossiers;
 pub mod epoch;
+pub mod equivocation;
 pub mod genesis;
 pub mod hash;
 pub mod header;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use testamur_primitives::equivocation::Equivocation;
 use testamur_primitives::hash::Address;
 
 /// The state of a node; all answers come from memory, at once.
@@ -17,6 +18,13 @@ pub trait Health: Send + Sync + 'static {
 
     /// Metrics of the node and its engine in the Prometheus (OpenMetrics) text format; a final `# EOF` line is optional.
     fn metrics(&self) -> String;
+
+    /// Kept proofs that a validator signed two things where it may sign one, oldest first: at most `limit` from the place
+    /// `start` on, and how many there are. Who does not vote keeps none.
+    fn equivocations(&self, start: usize, limit: usize) -> (Vec<Equivocation>, usize) {
+        let _ = (start, limit);
+        (Vec::new(), 0)
+    }
 }
 
 /// A reason for which `/readyz` is red.

@@ -73,7 +73,7 @@ use crate::routes::{self, EVERYWHERE};
         routes::ebsi::resolver::resolve,
         routes::governance::now, routes::governance::proposals, routes::governance::proposal,
         routes::governance::set_change,
-        routes::network::epochs, routes::network::network, routes::network::genesis, routes::network::status,
+        routes::equivocations::list, routes::network::epochs, routes::network::network, routes::network::genesis, routes::network::status,
         routes::log::checkpoint, routes::log::tile, routes::log::policy,
         routes::documents::openapi, routes::documents::docs,
     ),

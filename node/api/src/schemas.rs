@@ -277,3 +277,53 @@ pub(crate) struct GenesisSchema {
     #[schema(value_type = Option<Object>)]
     predecessor: (),
 }
+
+/// Two signed messages of one validator, height, round and step that differ.
+#[derive(ToSchema)]
+#[schema(as = Equivocation)]
+pub(crate) struct EquivocationSchema {
+    /// Format version: 1.
+    v: u8,
+    /// Origin of the network.
+    network: String,
+    /// The validator's address.
+    validator: String,
+    /// Its consensus key at that height, base64url.
+    key: String,
+    /// Height.
+    height: u64,
+    /// Round.
+    round: u32,
+    /// `proposal`, `prevote` or `precommit`.
+    step: String,
+    /// What it signed.
+    first: StatementSchema,
+    /// What else it signed.
+    second: StatementSchema,
+}
+
+/// One of two messages.
+#[derive(ToSchema)]
+#[schema(as = Statement)]
+pub(crate) struct StatementSchema {
+    /// The value; absent for nil.
+    value: Option<StatedValueSchema>,
+    /// A proposal's proof-of-lock round; absent where there is none.
+    pol_round: Option<u32>,
+    /// Ed25519 signature over the message, base64url.
+    signature: String,
+}
+
+/// What is voted on.
+#[derive(ToSchema)]
+#[schema(as = StatedValue)]
+pub(crate) struct StatedValueSchema {
+    /// Log size after the block.
+    log_size: u64,
+    /// Log root after the block.
+    log_root: String,
+    /// Block time.
+    time: u64,
+    /// Hash of the block's header.
+    header: String,
+}

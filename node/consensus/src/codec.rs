@@ -29,6 +29,7 @@ use crate::limits::{
 };
 use crate::sets::Sets;
 use crate::wake::Wake;
+use crate::watch::{Watch, of_proposal, of_vote};
 
 /// Why bytes are not a message.
 #[derive(Debug, thiserror::Error)]
@@ -44,18 +45,31 @@ pub enum CodecError {
     UnknownKey,
 }
 
-/// The codec of network, log and sync. It notes the heights that it decodes, to wake an idle node, and leaves proofs of
-/// validator unread whose key is in no set that this node knows.
+/// The codec of network, log and sync. It notes the heights that it decodes, to wake an idle node, shows votes and
+/// proposals to the watch, and leaves proofs of validator unread whose key is in no set that this node knows.
 #[derive(Debug, Clone)]
 pub struct WireCodec {
     wake: Arc<Wake>,
     sets: Arc<RwLock<Sets>>,
+    watch: Option<Arc<Watch>>,
 }
 
 impl WireCodec {
     /// A codec that reports to `wake` and looks up keys in `sets`.
     pub fn new(wake: Arc<Wake>, sets: Arc<RwLock<Sets>>) -> Self {
-        Self { wake, sets }
+        Self { wake, sets, watch: None }
+    }
+
+    /// The same codec, which shows `watch` what it decodes.
+    #[must_use]
+    pub fn watched(self, watch: Arc<Watch>) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    fn saw_vote(&self, vote: &Vote, signature: &EngineSignature) {
+        if let (Some(watch), Some((place, said))) = (&self.watch, of_vote(vote)) {
+            watch.heard(place, said, signature.0);
+        }
     }
 }
 
@@ -285,7 +299,9 @@ impl Codec<SignedConsensusMsg<Network>> for WireCodec {
         Ok(match read(&bytes, VOTE_MESSAGE_BYTES_MAX)? {
             WireConsensus::Vote(wire) => {
                 self.wake.saw_height(Height(wire.height));
-                SignedConsensusMsg::Vote(from_wire_vote(wire))
+                let vote = from_wire_vote(wire);
+                self.saw_vote(&vote.message, &vote.signature);
+                SignedConsensusMsg::Vote(vote)
             }
             WireConsensus::Proposal(wire) => {
                 self.wake.saw_height(Height(wire.height));
@@ -296,6 +312,9 @@ impl Codec<SignedConsensusMsg<Network>> for WireCodec {
                     pol_round: engine_round(wire.pol_round.map(Round)),
                     validator: address(wire.validator),
                 };
+                if let (Some(watch), Some((place, said))) = (&self.watch, of_proposal(&proposal)) {
+                    watch.heard(place, said, wire.signature);
+                }
                 SignedConsensusMsg::Proposal(SignedMessage::new(proposal, EngineSignature(wire.signature)))
             }
         })
@@ -323,7 +342,9 @@ impl Codec<LivenessMsg<Network>> for WireCodec {
         Ok(match read(&bytes, LIVENESS_BYTES_MAX)? {
             WireLiveness::Vote(wire) => {
                 self.wake.saw_height(Height(wire.height));
-                LivenessMsg::Vote(from_wire_vote(wire))
+                let vote = from_wire_vote(wire);
+                self.saw_vote(&vote.message, &vote.signature);
+                LivenessMsg::Vote(vote)
             }
             WireLiveness::Polka(wire) => LivenessMsg::PolkaCertificate(from_wire_polka(wire)),
             WireLiveness::Round(wire) => LivenessMsg::SkipRoundCertificate(RoundCertificate {

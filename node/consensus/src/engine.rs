@@ -43,6 +43,7 @@ use crate::peers::{Peers, engine_addresses, keep_engine};
 use crate::sets::{Keyring, Sets};
 use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier};
 use crate::wake::Wake;
+use crate::watch::Watch;
 
 /// File name of the engine's log.
 const LOG_FILE: &str = "engine.wal";
@@ -61,6 +62,7 @@ pub(crate) struct EngineSettings {
     pub(crate) guard: Arc<Guard>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) sets: Arc<RwLock<Sets>>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) on_guard_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
 }
 
@@ -135,7 +137,7 @@ impl EngineSettings {
         let failed = |error: &dyn std::fmt::Display| ConsensusError::EngineStart(error.to_string());
         wait_until_free(&self.listen).await?;
         wait_until_unlocked(&self.log_directory.join(LOG_FILE)).await?;
-        let codec = WireCodec::new(Arc::clone(&self.wake), Arc::clone(&self.sets));
+        let codec = WireCodec::new(Arc::clone(&self.wake), Arc::clone(&self.sets)).watched(Arc::clone(&self.watch));
         let seen = Arc::new(SeenProposals::default());
         let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.sets), Arc::clone(&seen)));
         let shown = self.keys.to_show().filter(|_| signs);
@@ -148,7 +150,8 @@ impl EngineSettings {
                 Arc::clone(&self.guard),
                 seen,
                 Arc::clone(&self.on_guard_failure),
-            );
+            )
+            .watched(Arc::clone(&self.watch));
             let public_key = key.public_key().as_bytes().to_vec();
             let peer = self.keypair.public().to_peer_id().to_bytes();
             let proof = signer.sign_validator_proof(public_key, peer).await.map_err(|e| failed(&e))?;

@@ -32,6 +32,14 @@ pub enum ConsensusError {
     /// The engine stopped by itself.
     #[error("the consensus engine stopped: {0}")]
     EngineStopped(String),
+    /// The file of kept evidence could not be read or mended.
+    #[error("evidence of equivocation in {path}: {source}", path = path.display())]
+    Evidence {
+        /// In which directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The engine's log could not be moved aside.
     #[error("cannot move the engine's log {path} aside: {source}", path = path.display())]
     Log {

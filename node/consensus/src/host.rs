@@ -47,6 +47,7 @@ use crate::pool::Pool;
 use crate::sets::{Keyring, Sets};
 use crate::surroundings::Surroundings;
 use crate::wake::Wake;
+use crate::watch::Watch;
 
 /// A committed block, as an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub(crate) struct Shared<A: Application> {
     pub(crate) wake: Arc<Wake>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) sets: Arc<RwLock<Sets>>,
+    /// None in a simulation, which looks at all that is signed itself.
+    pub(crate) watch: Option<Arc<Watch>>,
     pub(crate) keys: Arc<Keyring>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) events: broadcast::Sender<Arc<Committed>>,
@@ -289,11 +292,10 @@ impl<A: Application> Host<A> {
                 let _ = reply.send(());
             }
             AppMsg::Finalized { evidence, reply, .. } => {
-                let counters = &self.shared.counters;
-                let proposals: usize = evidence.proposals.iter().map(|(_, list)| list.len()).sum();
-                let votes: usize = evidence.votes.iter().map(|(_, list)| list.len()).sum();
-                Counters::add(&counters.double_proposals, proposals as u64);
-                Counters::add(&counters.double_votes, votes as u64);
+                if let Some(watch) = &self.shared.watch {
+                    evidence.proposals.iter().flat_map(|(_, pairs)| pairs).for_each(|pair| watch.found_proposals(pair));
+                    evidence.votes.iter().flat_map(|(_, pairs)| pairs).for_each(|pair| watch.found_votes(pair));
+                }
                 self.pending = Some(Pending::Next(reply));
                 if self.must_switch()? {
                     return Ok(Some(Exit::Switch));
@@ -498,6 +500,9 @@ impl<A: Application> Host<A> {
             })
             .await?;
         *self.shared.sets.write().expect("no panic while held") = Sets::new(&self.tip);
+        if let Some(watch) = &self.shared.watch {
+            watch.reached(&self.tip);
+        }
         self.shared.peers.update(&self.tip, self.now());
         self.shared.wake.reached(height, self.synced.take() == Some(height));
         self.heartbeat_due = self.now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());

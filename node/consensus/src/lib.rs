@@ -29,6 +29,7 @@ pub mod codec;
 pub mod context;
 mod engine;
 mod error;
+pub mod evidence;
 mod follow;
 mod gossip;
 pub mod guard;
@@ -45,6 +46,7 @@ pub mod sets;
 pub mod signer;
 pub mod surroundings;
 pub mod wake;
+pub mod watch;
 
 pub use error::{ConsensusError, SubmitError};
 pub use host::Committed;

@@ -90,3 +90,16 @@ pub const GUARD_ENTRY_BYTES_MAX: usize = 4096;
 pub const EVENTS_MAX: usize = 256;
 /// How long the engine may take to stop before it is killed.
 pub const ENGINE_STOP_MAX: Duration = Duration::from_secs(5);
+/// Kept proofs of equivocation of one validator: one is enough to remove it, more show how it goes on. What comes after is
+/// counted.
+pub const EVIDENCE_PER_VALIDATOR_MAX: usize = 256;
+/// Kept proofs of equivocation of all validators that ever were: 4 MB at about 1 KB each.
+pub const EVIDENCE_MAX: usize = 4096;
+/// Heights below the next one whose votes are still compared: a second vote is often later than the decision.
+pub const EVIDENCE_HEIGHTS_BELOW: u64 = 4;
+/// Heights above the next one whose votes are remembered, unverified, until their set is known.
+pub const EVIDENCE_HEIGHTS_ABOVE: u64 = 4;
+/// Steps of one validator at one height that are remembered: 16 rounds; of more the newest.
+pub const EVIDENCE_STEPS_MAX: usize = 48;
+/// Messages remembered of one step: the two that contradict each other, and one by which somebody tried to hide them.
+pub const EVIDENCE_MESSAGES_MAX: usize = 3;

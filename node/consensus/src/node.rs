@@ -11,6 +11,7 @@ use bytes::Bytes;
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use testamur_primitives::epoch::Validator;
+use testamur_primitives::equivocation::Equivocation;
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::{Address, AttachmentHash, RecordId};
 use testamur_primitives::key::SigningKey;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::application::{AppError, Application, TipView};
 use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
 use crate::error::{ConsensusError, SubmitError};
+use crate::evidence::Evidence;
 use crate::follow::Following;
 use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
 use crate::guard::{Guard, Standing};
@@ -34,6 +36,7 @@ use crate::seat::{by_claims, by_standing, greeted, signed_up_to, take_record};
 use crate::sets::{Keyring, Sets};
 use crate::surroundings::Surroundings;
 use crate::wake::Wake;
+use crate::watch::Watch;
 
 /// Where another validator is reached.
 #[derive(Debug, Clone)]
@@ -119,6 +122,7 @@ impl FatalSender {
 pub struct ConsensusHandle<A: Application> {
     submissions: Arc<Submissions<A>>,
     tips: Arc<PeerTips>,
+    watch: Arc<Watch>,
     role: watch::Receiver<Role>,
     fatal: watch::Receiver<Option<Arc<ConsensusError>>>,
     stop: watch::Sender<bool>,
@@ -130,6 +134,7 @@ impl<A: Application> Clone for ConsensusHandle<A> {
         Self {
             submissions: Arc::clone(&self.submissions),
             tips: Arc::clone(&self.tips),
+            watch: Arc::clone(&self.watch),
             role: self.role.clone(),
             fatal: self.fatal.clone(),
             stop: self.stop.clone(),
@@ -160,13 +165,19 @@ pub async fn start<A: Application>(
     let consensus_keys = [Some(keys.consensus), keys.next_consensus].into_iter().flatten().collect();
     let keyring = Arc::new(Keyring::new(config.address, consensus_keys, Arc::clone(&sets)));
     let peers = Arc::new(Peers::new(config.address, config.peers.clone(), &tip));
+    let counters = Arc::new(Counters::default());
+    let evidence = Evidence::open(&config.guard_directory, &config.origin)
+        .map_err(|source| ConsensusError::Evidence { path: config.guard_directory.clone(), source })?;
+    let watch = Watch::new(config.origin.clone(), config.address, Arc::new(evidence), Arc::clone(&counters), &tip);
+    let watch = Arc::new(watch);
     let shared = Arc::new(Shared {
         app,
         pool: Arc::new(Pool::default()),
         guard: Arc::clone(&guard),
         wake: Arc::new(Wake::default()),
-        counters: Arc::new(Counters::default()),
+        counters,
         sets: Arc::clone(&sets),
+        watch: Some(Arc::clone(&watch)),
         keys: Arc::clone(&keyring),
         peers: Arc::clone(&peers),
         events,
@@ -210,6 +221,7 @@ pub async fn start<A: Application>(
         guard: Arc::clone(&guard),
         wake: Arc::clone(&shared.wake),
         sets,
+        watch: Arc::clone(&watch),
         on_guard_failure: Arc::new(move |error| on_failure.send(error.into())),
     };
     let (role_sender, role) = watch::channel(Role::Following);
@@ -252,7 +264,15 @@ pub async fn start<A: Application>(
             let _ = fatal_report.send(Some(Arc::new(error)));
         }
     });
-    Ok(ConsensusHandle { submissions, tips, role, fatal, stop, task: Arc::new(tokio::sync::Mutex::new(Some(task))) })
+    Ok(ConsensusHandle {
+        submissions,
+        tips,
+        watch,
+        role,
+        fatal,
+        stop,
+        task: Arc::new(tokio::sync::Mutex::new(Some(task))),
+    })
 }
 
 /// How often one process moves an engine's log aside: a log that is bad from the start again and again is a bad disk.
@@ -384,6 +404,12 @@ impl<A: Application> ConsensusHandle<A> {
         self.fatal.clone()
     }
 
+    /// Kept proofs that a validator signed two things where it may sign one, oldest first, from a place in that order on;
+    /// and how many there are.
+    pub fn equivocations(&self, from: usize, limit: usize) -> (Vec<Equivocation>, usize) {
+        self.watch.evidence().list(from, limit)
+    }
+
     /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.submissions.shared.counters
@@ -399,6 +425,9 @@ impl<A: Application> ConsensusHandle<A> {
         write_gauge(&mut text, "pool_records", "Records waiting.", pool.records as u64);
         write_gauge(&mut text, "pool_bytes", "Bytes of the records waiting.", pool.bytes as u64);
         write_gauge(&mut text, "peers_connected", "Validators connected for record gossip.", connected as u64);
+        let (kept, validators) = self.watch.evidence().counts();
+        write_gauge(&mut text, "equivocations_kept", "Kept proofs of equivocation.", kept as u64);
+        write_gauge(&mut text, "equivocating_validators", "Validators that they are about.", validators as u64);
         write_gauge(&mut text, "voting", "Whether this node votes.", voting);
         export(&mut text);
         text

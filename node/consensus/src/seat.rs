@@ -106,6 +106,7 @@ impl<A: Application> Seat<A> {
             wake: Arc::new(Wake::default()),
             counters: Arc::new(Counters::default()),
             sets,
+            watch: None,
             keys: Arc::clone(&keys),
             peers: Arc::new(Peers::new(config.address, Vec::new(), &tip)),
             events,

@@ -30,6 +30,7 @@ use crate::context::{
 use crate::guard::{Guard, GuardError, Request, Signed, Slot, Step};
 use crate::sets::{Keyring, Sets};
 use crate::surroundings::Surroundings;
+use crate::watch::{Watch, of_proposal, of_vote};
 
 /// The bytes signed by a vote.
 pub fn vote_message(
@@ -81,6 +82,8 @@ pub struct GuardedSigner {
     guard: Arc<Guard>,
     seen: Arc<SeenProposals>,
     surroundings: Surroundings,
+    /// Hears what is signed, to compare it with what others send in this validator's name.
+    watch: Option<Arc<Watch>>,
     /// Called once, when the guard fails: the engine would only hang.
     on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
 }
@@ -105,12 +108,18 @@ impl GuardedSigner {
         seen: Arc<SeenProposals>,
         on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
     ) -> Self {
-        Self { origin, address, keys, guard, seen, surroundings: Surroundings::Machine, on_failure }
+        Self { origin, address, keys, guard, seen, surroundings: Surroundings::Machine, watch: None, on_failure }
     }
 
     /// The same elsewhere.
     pub fn in_surroundings(self, surroundings: Surroundings) -> Self {
         Self { surroundings, ..self }
+    }
+
+    /// The same signer, which shows `watch` what it signs.
+    #[must_use]
+    pub fn watched(self, watch: Arc<Watch>) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Runs the guard where blocking is allowed: it waits for the disk. `None` when no held key may sign there.
@@ -164,7 +173,11 @@ impl Signer<Network> for GuardedSigner {
             return Ok(SignedMessage::new(vote, EMPTY));
         };
         let value = signed.value.map_or(NilOrVal::Nil, |v| NilOrVal::Val(EngineValue(v)));
-        Ok(SignedMessage::new(Vote { value, ..vote }, EngineSignature(signed.signature)))
+        let vote = Vote { value, ..vote };
+        if let (Some(watch), Some((place, said))) = (&self.watch, of_vote(&vote)) {
+            watch.signed(place, said, signed.signature);
+        }
+        Ok(SignedMessage::new(vote, EngineSignature(signed.signature)))
     }
 
     async fn sign_proposal(&self, proposal: Proposal) -> Result<SignedMessage<Network, Proposal>, EngineError> {
@@ -183,6 +196,9 @@ impl Signer<Network> for GuardedSigner {
         let value = signed.value.expect("the guard turns only prevotes into nil");
         self.seen.insert(height, round, value, signed.justified_by);
         let proposal = Proposal { value: EngineValue(value), pol_round: engine_round(signed.justified_by), ..proposal };
+        if let (Some(watch), Some((place, said))) = (&self.watch, of_proposal(&proposal)) {
+            watch.signed(place, said, signed.signature);
+        }
         Ok(SignedMessage::new(proposal, EngineSignature(signed.signature)))
     }
 

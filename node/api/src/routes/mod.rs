@@ -4,6 +4,7 @@
 pub(crate) mod blocks;
 pub(crate) mod documents;
 pub(crate) mod ebsi;
+pub(crate) mod equivocations;
 pub(crate) mod governance;
 pub(crate) mod log;
 pub(crate) mod network;
@@ -95,6 +96,7 @@ fn native() -> Vec<Route> {
         read("/v1/consistency", get(proofs::consistency), &[NOT_FOUND, NOT_READY]),
         read("/v1/history", get(proofs::history), &[NOT_FOUND, NOT_READY]),
         read("/v1/epochs", get(network::epochs), &[NOT_READY]),
+        read("/v1/equivocations", get(equivocations::list), &[]),
         read("/v1/network", get(network::network), &[NOT_READY]),
         read("/v1/genesis", get(network::genesis), &[]),
         read("/v1/status", get(network::status), &[]),

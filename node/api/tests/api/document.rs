@@ -32,6 +32,7 @@ fn answers_are_as_the_document_says() {
         ("/v1/consistency", "/v1/consistency?from=0&to=1".to_owned()),
         ("/v1/history", "/v1/history?from=0&to=2".to_owned()),
         ("/v1/epochs", "/v1/epochs".to_owned()),
+        ("/v1/equivocations", "/v1/equivocations?limit=2".to_owned()),
         ("/v1/network", "/v1/network".to_owned()),
         ("/v1/genesis", "/v1/genesis".to_owned()),
         ("/v1/status", "/v1/status".to_owned()),

@@ -8,6 +8,11 @@ use std::time::Duration;
 use testamur_api::health::{Health, NodeRole, NodeStatus, NotReady, TimeToFinal};
 use testamur_api::server::{Server, ServerCounters, ServerLimits, Tls};
 use testamur_api::{Api, ApiConfig, Node};
+use testamur_primitives::checkpoint::ValueId;
+use testamur_primitives::equivocation::{Equivocation, Said, Statement, VoteStep};
+use testamur_primitives::hash::{Address, HeaderHash, TreeHash};
+use testamur_primitives::record::Bytes;
+use testamur_primitives::units::{Height, LogSize, Round, UnixTime};
 use tokio::sync::watch;
 
 use crate::ledger::MemoryLedger;
@@ -21,6 +26,28 @@ pub(crate) struct TestNode {
     pub(crate) counters: Arc<ServerCounters>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A proof of its form: nothing here checks signatures.
+fn equivocation(height: u64) -> Equivocation {
+    let value = ValueId {
+        log_size: LogSize(7),
+        log_root: TreeHash::from_bytes([1; 32]),
+        time: UnixTime(8),
+        header: HeaderHash::from_bytes([2; 32]),
+    };
+    let statement = |said| Statement::new(&said, &[5; 64]);
+    Equivocation {
+        v: 1,
+        network: "test.example/api".into(),
+        validator: Address::ZERO,
+        key: Bytes(vec![3; 32]),
+        height: Height(height),
+        round: 0,
+        step: VoteStep::Proposal,
+        first: statement(Said { value: Some(value), pol_round: Some(Round(0)) }),
+        second: statement(Said { value: None, pol_round: None }),
+    }
 }
 
 /// Health as a test sets it.
@@ -51,6 +78,11 @@ impl Health for TestHealth {
             pool_bytes: 0,
             time_to_final: Some(TimeToFinal { blocks: 3, records: 5, p50_ms: 60, p99_ms: 140 }),
         }
+    }
+
+    fn equivocations(&self, start: usize, limit: usize) -> (Vec<Equivocation>, usize) {
+        let proofs: Vec<_> = (1..=3).map(equivocation).collect();
+        (proofs.iter().skip(start).take(limit).cloned().collect(), proofs.len())
     }
 
     fn metrics(&self) -> String {

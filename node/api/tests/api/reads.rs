@@ -226,6 +226,10 @@ fn the_network_describes_itself() {
     let epochs = get(node.address, "/v1/epochs").json();
     assert_eq!((epochs["epochs"].as_array().unwrap().len(), epochs["next"].is_null()), (1, true));
     assert_eq!(epochs["epochs"][0]["policy"], "/log/policy/0");
+    let first = get(node.address, "/v1/equivocations?limit=2").json();
+    assert_eq!((first["equivocations"].as_array().unwrap().len(), first["total"].as_u64()), (2, Some(3)));
+    let last = get(node.address, first["next"].as_str().unwrap()).json();
+    assert_eq!((last["equivocations"][0]["height"].as_u64(), last["next"].is_null()), (Some(3), true));
     let status = get(node.address, "/v1/status").json();
     assert_eq!(
         (status["ready"].as_bool(), status["height"].as_u64(), status["log_size"].as_u64()),
@@ -283,6 +287,7 @@ fn bad_requests_get_their_message() {
         ("/v1/consistency?from=1&to=4".into(), 404, "request.not-found", "fewer than 4 records"),
         ("/v1/history?from=2&to=2".into(), 400, "request.query", "from: must be less than to"),
         ("/v1/history?from=2&to=4".into(), 404, "request.not-found", "height 4 is not decided yet"),
+        ("/v1/equivocations?start=-1".into(), 400, "request.query", "start:"),
         ("/v1/epochs?limit=21".into(), 400, "request.query", "between 1 and 20"),
         ("/log/policy/1".into(), 404, "request.not-found", "epoch 1 has not begun"),
         ("/log/tile/0/0".into(), 400, "request.path", "not a tile"),

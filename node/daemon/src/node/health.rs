@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use testamur_api::health::{Health, NodeRole, NodeStatus, NotReady};
 use testamur_consensus::Role;
+use testamur_primitives::equivocation::Equivocation;
 use testamur_primitives::hash::Address;
 use testamur_store::Ledger;
 
@@ -154,6 +155,10 @@ impl Health for NodeHealth {
             pool_bytes: pool.bytes as u64,
             time_to_final: self.measured.time_to_final(),
         }
+    }
+
+    fn equivocations(&self, start: usize, limit: usize) -> (Vec<Equivocation>, usize) {
+        self.part.consensus().map(|consensus| consensus.equivocations(start, limit)).unwrap_or_default()
     }
 
     fn metrics(&self) -> String {
