@@ -18,9 +18,10 @@ use arc_malachitebft_app_channel::app::config::NodeConfig;
 use arc_malachitebft_app_channel::app::engine::util::events::Event;
 use arc_malachitebft_app_channel::app::events::RxEvent;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
+#[cfg(not(feature = "faults"))]
+use arc_malachitebft_app_channel::start_engine;
 use arc_malachitebft_app_channel::{
     Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext, SyncContext, WalContext,
-    start_engine,
 };
 use arc_malachitebft_config as config;
 use arc_malachitebft_signing::Signer as _;
@@ -167,6 +168,10 @@ impl EngineSettings {
         };
         let table = self.peers.watch();
         let addresses = engine_addresses(&table.borrow());
+        #[cfg(feature = "faults")]
+        let start_engine = |network, config, wal, net: NetworkContext<WireCodec>, consensus, sync, request| {
+            self.start_engine_behind_lies(network, config, wal, net, consensus, sync, request)
+        };
         let (channels, handle) = start_engine(
             Network,
             self.config(addresses.clone()),
@@ -181,6 +186,38 @@ impl EngineSettings {
         let events = channels.events.subscribe();
         let keeper = tokio::spawn(keep_engine(channels.net_requests.clone(), addresses, table));
         Ok(Engine { channels, signs, handle, events, keeper })
+    }
+
+    /// As the engine's own, with what misbehaves between it and its network.
+    #[cfg(feature = "faults")]
+    #[allow(clippy::too_many_arguments, reason = "those of the function that it stands for")]
+    async fn start_engine_behind_lies(
+        &self,
+        network: Network,
+        config: Config,
+        wal: WalContext<WireCodec>,
+        net: NetworkContext<WireCodec>,
+        consensus: ConsensusContext<Network>,
+        sync: SyncContext<WireCodec>,
+        request: RequestContext,
+    ) -> Result<(Channels<Network>, EngineHandle), Box<dyn std::error::Error + Send + Sync>> {
+        use arc_malachitebft_app_channel::app::metrics::SharedRegistry;
+        use arc_malachitebft_app_channel::{EngineBuilder, spawn::spawn_network_actor};
+        use ractor::Actor as _;
+        let registry = SharedRegistry::global().with_moniker(config.moniker.as_str());
+        let (real, parts) =
+            spawn_network_actor(net.identity, &config.consensus, &config.value_sync, &registry, net.codec).await?;
+        let proxy = crate::faults::Proxy {
+            network: real,
+            origin: self.origin.clone(),
+            address: self.address,
+            keys: Arc::clone(&self.keys),
+            lies: crate::faults::Lies::of_process(),
+        };
+        let (proxy, _) = crate::faults::Proxy::spawn(None, proxy, ()).await?;
+        let builder = EngineBuilder::new(network, config).with_default_wal(wal).with_custom_network(proxy, parts);
+        let builder = builder.with_default_sync(sync).with_default_consensus(consensus);
+        Ok(builder.with_default_request(request).build().await?)
     }
 
     /// Puts the engine's log out of its way; the guard alone then keeps the key from signing twice.

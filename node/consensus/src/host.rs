@@ -11,6 +11,8 @@
 //! * **Idle**: when a height is finished, the next begins when a record waits, when others have begun it, or when the
 //!   heartbeat is due. Until then the engine waits for our answer.
 
+#[cfg(feature = "faults")]
+mod lies;
 mod verdicts;
 
 use std::collections::HashMap;
@@ -389,7 +391,10 @@ impl<A: Application> Host<A> {
                     .blocking(move |s| {
                         let room = bytes_max.saturating_sub(4 + HEADER_BYTES_MAX);
                         let candidates = s.pool.candidates(room, BLOCK_RECORDS_MAX);
-                        s.app.propose(address, s.surroundings.time(), &candidates)
+                        let now = s.surroundings.time();
+                        #[cfg(feature = "faults")]
+                        let now = crate::faults::time(now);
+                        s.app.propose(address, now, &candidates)
                     })
                     .await?;
                 for (id, refusal) in &proposed.rejected {
@@ -397,6 +402,8 @@ impl<A: Application> Host<A> {
                 }
                 self.shared.pool.remove(proposed.rejected.iter().map(|(id, _)| id));
                 Counters::add(&self.shared.counters.proposals, 1);
+                #[cfg(feature = "faults")]
+                let proposed = self.lie(height, round, proposed, network).await?;
                 proposed.block
             }
         };
@@ -419,6 +426,10 @@ impl<A: Application> Host<A> {
         proposer: Address,
         network: &PartSender,
     ) {
+        #[cfg(feature = "faults")]
+        if crate::faults::on("consensus.lie.withhold-parts") {
+            return;
+        }
         let streamed = Streamed {
             height: block.header.height,
             round,
@@ -427,6 +438,8 @@ impl<A: Application> Host<A> {
             value: block.header.value_id(),
             bytes: block.bytes.clone(),
         };
+        #[cfg(feature = "faults")]
+        let streamed = Streamed { bytes: crate::faults::grown(streamed.bytes), ..streamed };
         self.next_stream += 1;
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.next_stream.to_be_bytes());

@@ -30,6 +30,8 @@ pub mod context;
 mod engine;
 mod error;
 pub mod evidence;
+#[cfg(feature = "faults")]
+mod faults;
 mod follow;
 mod gossip;
 pub mod guard;

@@ -59,6 +59,8 @@ pub struct SeenProposals(Mutex<BTreeMap<(Height, Round, ValueId), Option<Round>>
 
 impl SeenProposals {
     fn insert(&self, height: Height, round: Round, value: ValueId, pol_round: Option<Round>) {
+        #[cfg(feature = "faults")]
+        crate::faults::saw_proposal(height, round, value);
         let mut seen = self.0.lock().expect("no panic while held");
         // Only the newest height matters to the guard; a round has at most the proposals that the engine admits.
         if seen.len() >= 256 {
