@@ -122,6 +122,8 @@ pub const STATUS_HISTORY_DAYS_MAX: u32 = 36_525;
 pub const CREDENTIALS_REMEMBERED_MAX: usize = 4_096;
 /// Validators' keys remembered as good ones: three for each of 64 validators, of twenty networks or epochs.
 pub const VALIDATOR_KEYS_REMEMBERED_MAX: usize = 4_096;
+/// Authors' keys remembered with their point decoded: those who write all day; about 400 bytes each.
+pub const AUTHOR_KEYS_REMEMBERED_MAX: usize = 4_096;
 /// Bytes of a state value with its key in a ledger stream: a schema, doubly encoded, or 256 operators are a tenth of it.
 pub const STREAM_STATE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a row of the state's tree in a ledger stream: a state value and a node of sixteen children.

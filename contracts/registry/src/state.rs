@@ -58,6 +58,7 @@ pub(crate) struct Overlay<'a, S: StateReader> {
 
 impl<S: StateReader> StateReader for Overlay<'_, S> {
     type Error = S::Error;
+    const SEALED: bool = S::SEALED;
 
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, S::Error> {
         if let Some(value) = self.record.get(key).or_else(|| self.block.0.get(key)) {

@@ -51,6 +51,7 @@ pub(crate) struct Snapshot<'r>(pub(crate) &'r dyn Registry);
 
 impl StateReader for Snapshot<'_> {
     type Error = ReadError;
+    const SEALED: bool = true;
 
     fn get(&self, key: &StateKey) -> ReadResult<Option<Vec<u8>>> {
         self.0.get(key)

@@ -49,6 +49,7 @@ pub(crate) struct ProvenState<'a> {
 
 impl StateReader for ProvenState<'_> {
     type Error = TreeError<StoreError>;
+    const SEALED: bool = true;
 
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, Self::Error> {
         if let Some(value) = self.values.get(self.root, key) {

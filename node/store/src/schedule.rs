@@ -124,6 +124,7 @@ pub(crate) struct WithWrites<'a, R> {
 
 impl<R: StateReader> StateReader for WithWrites<'_, R> {
     type Error = R::Error;
+    const SEALED: bool = R::SEALED;
 
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, R::Error> {
         match self.writes.get(key) {

@@ -13,6 +13,7 @@ use crate::schema::{Column, number, place, state_stale_key, state_value_key};
 
 impl StateReader for Snapshot<'_> {
     type Error = StoreError;
+    const SEALED: bool = true;
 
     /// The newest value, by two point reads: `state-keys` says which height wrote it.
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StoreError> {

@@ -156,6 +156,7 @@ pub struct StateView<'v> {
 
 impl StateReader for StateView<'_> {
     type Error = StoreError;
+    const SEALED: bool = true;
 
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.health.guard(|| StateReader::get(self.snapshot, key))

@@ -205,6 +205,7 @@ impl<'a, R: StateReader> Recorder<'a, R> {
 
 impl<R: StateReader> StateReader for Recorder<'_, R> {
     type Error = R::Error;
+    const SEALED: bool = R::SEALED;
 
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, R::Error> {
         self.keys.borrow_mut().insert(key.clone());
