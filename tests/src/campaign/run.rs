@@ -80,6 +80,21 @@ impl Run {
         }
     }
 
+    /// What is needed for tries and is none itself, such as a network or the oracle: counted only if it fails.
+    pub fn step<T>(&mut self, what: &str, step: impl FnOnce() -> T) -> Option<T> {
+        let tried = self.runs;
+        let value = self.attempt(what, step);
+        if value.is_some() {
+            self.runs = tried;
+        }
+        value
+    }
+
+    /// How many promises were broken so far.
+    pub fn bad_so_far(&self) -> u64 {
+        self.bad
+    }
+
     /// How many were tried so far.
     pub fn tried(&self) -> u64 {
         self.runs

@@ -182,9 +182,7 @@ impl Network {
 
     /// Tells a node to read its configuration again.
     pub fn hang_up(&self, number: usize) {
-        let child = self.nodes[number].child.as_ref().expect("it runs");
-        let told = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
-        assert!(told.is_ok_and(|s| s.success()), "kill is there");
+        self.signal(number, "HUP");
     }
 
     /// Starts the author's gateway over all nodes, and returns its address and a token.
@@ -268,6 +266,18 @@ impl Network {
             .stderr(log);
         change(&mut command);
         node.child = Some(command.spawn().expect("the binary runs"));
+    }
+
+    /// A validator's process, if it runs.
+    pub fn pid(&self, number: usize) -> Option<u32> {
+        self.nodes[number].child.as_ref().map(Child::id)
+    }
+
+    /// Sends a running validator a signal by its name, such as `STOP` and `CONT`.
+    pub fn signal(&self, number: usize, name: &str) {
+        let pid = self.pid(number).expect("it runs").to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.is_ok_and(|s| s.success()), "kill is there");
     }
 
     /// Kills a validator: nothing is flushed, nobody is told.

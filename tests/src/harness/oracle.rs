@@ -12,6 +12,7 @@ use testamur_primitives::header::Header;
 use testamur_primitives::merkle::{MemoryTree, leaf_hash, verify_consistency, verify_inclusion};
 use testamur_primitives::note::Note;
 use testamur_primitives::receipt::{Facts, Receipt, Verdict, verify};
+use testamur_primitives::record::Record;
 use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
@@ -53,6 +54,8 @@ struct Shown {
     leaves: Vec<TreeHash>,
     /// Ids of its records.
     ids: Vec<RecordId>,
+    /// Author and jti of its records, hashed.
+    names: Vec<[u8; 32]>,
 }
 
 impl Network {
@@ -94,9 +97,12 @@ impl Network {
             let there = usize::try_from(index).ok().and_then(|index| shown.ids.get(index));
             assert_eq!(there, Some(&id), "record {id} was answered as final at place {index}");
         }
-        let receipts = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        found.receipts = receipts.len();
-        let facts = receipts_hold(&receipts, &self.trust, &shown);
+        let facts = {
+            // Held and not copied: a long run has hundreds of megabytes of them.
+            let receipts = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            found.receipts = receipts.len();
+            receipts_hold(&receipts, &self.trust, &shown)
+        };
         found.proofs += self.cut_anew(&mut clients, &honest, &facts);
 
         let places: HashMap<_, _> = shown.ids.iter().zip(0u64..).map(|(id, place)| (*id, place)).collect();
@@ -205,11 +211,14 @@ fn one_ledger(clients: &mut [Client], honest: &[usize], highest: u64) -> Shown {
     let mut once = HashSet::new();
     let twice = shown.ids.iter().find(|id| !once.insert(**id));
     assert_eq!(twice, None, "a record is in the log twice");
+    let mut once = HashSet::new();
+    let twice = shown.names.iter().position(|name| !once.insert(*name));
+    assert_eq!(twice, None, "the author of the record at this place has used its jti before");
     shown
 }
 
 fn read(client: &mut Client, number: usize, highest: u64) -> Shown {
-    let mut shown = Shown { hashes: Vec::new(), leaves: Vec::new(), ids: Vec::new() };
+    let mut shown = Shown { hashes: Vec::new(), leaves: Vec::new(), ids: Vec::new(), names: Vec::new() };
     let (mut before, mut size) = (highest + 1, 0);
     while before > 1 {
         let page = client.get(&format!("/v1/blocks?before={before}&limit=100")).expect("an answer");
@@ -246,6 +255,9 @@ fn read(client: &mut Client, number: usize, highest: u64) -> Shown {
             shown.leaves.push(leaf_hash(entry));
             let signed = entry.iter().rposition(|byte| *byte == b'.').expect("a compact JWS");
             shown.ids.push(RecordId::from_bytes(sha256(&[&entry[..signed]])));
+            let record = Record::parse(entry).expect("a record");
+            let (author, jti) = (record.author().as_str(), record.payload().jti.as_str());
+            shown.names.push(sha256(&[author.as_bytes(), b"\n", jti.as_bytes()]));
             rest = after;
         }
         assert!(rest.is_empty(), "node {number}: more than {width} entries");
