@@ -37,6 +37,11 @@ pub enum NotReady {
         /// What consensus waits for, such as the validators that do not answer.
         waiting_for: String,
     },
+    /// A height has been under way for too long and is not decided.
+    Stalled {
+        /// What it waits for, with the names of the validators that are missing.
+        what: String,
+    },
     /// Little free disk.
     DiskLow {
         /// Free bytes.
@@ -81,6 +86,7 @@ impl NotReady {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoBlock { .. } => "no-block",
+            Self::Stalled { .. } => "stalled",
             Self::DiskLow { .. } => "disk-low",
             Self::Damage(_) => "damage",
             Self::Behind { .. } => "behind",
@@ -97,6 +103,7 @@ impl core::fmt::Display for NotReady {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::NoBlock { seconds, waiting_for } => write!(f, "no block for {seconds} s; waiting for {waiting_for}"),
+            Self::Stalled { what } => f.write_str(what),
             Self::DiskLow { free_bytes, needed_bytes } => {
                 write!(f, "{free_bytes} bytes of disk are free, {needed_bytes} are needed: free some space")
             }

@@ -36,6 +36,7 @@ use crate::codec::WireCodec;
 use crate::context::{EngineAddress, Network};
 use crate::error::ConsensusError;
 use crate::guard::{Guard, GuardError};
+use crate::heard::Heard;
 use crate::limits::{
     CONNECTIONS_PER_IP_MAX, ENGINE_STOP_MAX, PEERS_MAX, SYNC_BATCH, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
     SYNC_STATUS_INTERVAL,
@@ -64,6 +65,7 @@ pub(crate) struct EngineSettings {
     pub(crate) wake: Arc<Wake>,
     pub(crate) sets: Arc<RwLock<Sets>>,
     pub(crate) watch: Arc<Watch>,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) on_guard_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
 }
 
@@ -139,7 +141,7 @@ impl EngineSettings {
         wait_until_free(&self.listen).await?;
         wait_until_unlocked(&self.log_directory.join(LOG_FILE)).await?;
         let codec = WireCodec::new(Arc::clone(&self.wake), Arc::clone(&self.sets)).watched(Arc::clone(&self.watch));
-        let seen = Arc::new(SeenProposals::default());
+        let seen = Arc::new(SeenProposals::telling(Arc::clone(&self.heard)));
         let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.sets), Arc::clone(&seen)));
         let shown = self.keys.to_show().filter(|_| signs);
         let signs = shown.is_some();

@@ -6,8 +6,10 @@
 //!   parts changed by somebody else must not speak against an honest value. A bad proposer costs what a dead one does.
 //!   So does one that withholds an attachment: validators vote only for what they hold (INV-ATTACH-1). A block that
 //!   others have decided is taken without; what is missing is then asked for in the background.
-//! * **Time**: a proposal later than this node's clock plus the tolerance gets no verdict; it is kept and looked at
-//!   again when each round begins. Nothing synced or replayed meets a clock.
+//! * **Time** (INV-TIME-1): a proposal later than this node's clock plus the tolerance, and later than its parent, gets no verdict; it is kept and
+//!   looked at again when each round begins. Once a quorum has prevoted for it in one round, others may be locked on it:
+//!   then its time is theirs to vouch for, or a clock that is behind would keep the locked from deciding for as long as
+//!   it is. Nothing synced or replayed meets a clock.
 //! * **Idle**: when a height is finished, the next begins when a record waits, when others have begun it, or when the
 //!   heartbeat is due. Until then the engine waits for our answer.
 
@@ -21,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
 use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next};
-use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, Validity};
+use arc_malachitebft_app_channel::app::types::core::CommitCertificate;
 use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, PeerId, ProposedValue};
 use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg, Reply};
 use testamur_primitives::checkpoint::{ValueId, verify_certificate};
@@ -34,12 +36,12 @@ use tokio::sync::{broadcast, mpsc};
 use crate::application::{AppError, Application, Attachments, Prepared, TipView, Undecided};
 use crate::certificates::{certificate_note, decided_values};
 use crate::context::{
-    EngineAddress, EngineHeight, EngineRound, EngineValue, Members, Network, Part, RoundTimeouts, engine_round,
-    ledger_round,
+    EngineHeight, EngineRound, EngineValue, Members, Network, Part, RoundTimeouts, engine_round, ledger_round,
 };
 use crate::error::ConsensusError;
 use crate::follow::Following;
 use crate::guard::Guard;
+use crate::heard::Heard;
 use crate::limits::{EMPTY_PROPOSAL_WAIT, HELD_HEIGHTS_MAX, HELD_PROPOSALS_MAX};
 use crate::metrics::Counters;
 use crate::participation::Participation;
@@ -50,6 +52,8 @@ use crate::sets::{Keyring, Sets};
 use crate::surroundings::Surroundings;
 use crate::wake::Wake;
 use crate::watch::Watch;
+
+use verdicts::valid;
 
 /// A committed block, as an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +88,7 @@ pub(crate) struct Shared<A: Application> {
     pub(crate) pool: Arc<Pool<A::Record>>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) sets: Arc<RwLock<Sets>>,
     /// None in a simulation, which looks at all that is signed itself.
@@ -138,6 +143,8 @@ impl<A: Application> Host<A> {
         let heartbeat = Duration::from_secs(tip.parameters.heartbeat_s.into());
         let age = Duration::from_secs(shared.surroundings.time().get().saturating_sub(tip.time.get()));
         let (now, started) = (shared.surroundings.instant(), shared.surroundings.since_1970());
+        let heartbeat_due = now + heartbeat.saturating_sub(age);
+        shared.heard.expected(tip.height.next(), heartbeat_due);
         Self {
             shared,
             tip,
@@ -151,7 +158,7 @@ impl<A: Application> Host<A> {
             reloaded: None,
             synced: None,
             pending: None,
-            heartbeat_due: now + heartbeat.saturating_sub(age),
+            heartbeat_due,
             next_stream: started.as_nanos() as u64,
         }
     }
@@ -236,6 +243,7 @@ impl<A: Application> Host<A> {
     fn begin_height(&mut self) {
         let (height, params) = (EngineHeight(self.tip.height.next()), self.height_params());
         self.shared.wake.began();
+        self.shared.heard.expected(height.0, self.now());
         // The engine is stopping when it no longer listens: the channel's end tells.
         match self.pending.take() {
             Some(Pending::Ready(reply)) => {
@@ -369,6 +377,8 @@ impl<A: Application> Host<A> {
         if height != self.tip.height.next() {
             return Ok(None);
         }
+        #[cfg(feature = "faults")]
+        fail::fail_point!("consensus.propose.nothing", |_| Ok(None));
         // After a restart the same value again: the guard may hold its signature.
         let block = match self.own.get(&round).and_then(|value| self.prepared.get(value)) {
             Some(block) => Arc::clone(block),
@@ -519,6 +529,7 @@ impl<A: Application> Host<A> {
         self.shared.peers.update(&self.tip, self.now());
         self.shared.wake.reached(height, self.synced.take() == Some(height));
         self.heartbeat_due = self.now() + Duration::from_secs(self.tip.parameters.heartbeat_s.into());
+        self.shared.heard.expected(height.next(), self.heartbeat_due);
         self.prepared.clear();
         self.own.clear();
         self.streams.prune(height);
@@ -575,22 +586,5 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-fn valid(
-    height: Height,
-    round: Round,
-    valid_round: Option<Round>,
-    proposer: Address,
-    value: ValueId,
-) -> ProposedValue<Network> {
-    ProposedValue {
-        height: EngineHeight(height),
-        round: engine_round(Some(round)),
-        valid_round: engine_round(valid_round),
-        proposer: EngineAddress(proposer),
-        value: EngineValue(value),
-        validity: Validity::Valid,
     }
 }

@@ -103,3 +103,15 @@ pub const EVIDENCE_HEIGHTS_ABOVE: u64 = 4;
 pub const EVIDENCE_STEPS_MAX: usize = 48;
 /// Messages remembered of one step: the two that contradict each other, and one by which somebody tried to hide them.
 pub const EVIDENCE_MESSAGES_MAX: usize = 3;
+/// Prevotes of one validator that are remembered of a height: one a round, of more rounds than a lock can be old without
+/// a newer prevote for it.
+pub const HEARD_PREVOTES_MAX: usize = 64;
+/// Rounds of a height whose proposals are remembered: above any that was ever needed, and 8 bytes each.
+pub const HEARD_ROUNDS_MAX: usize = 4096;
+/// How long a height may be under way before the node calls it a stall (longer where rounds are): two dead proposers in
+/// a row cost four seconds on a busy machine, and who is on call wants to know within ten.
+pub const STALL_AFTER: Duration = Duration::from_secs(6);
+/// How often the node looks whether there is a stall.
+pub const STALL_INTERVAL: Duration = Duration::from_millis(500);
+/// How often a stall that lasts is told again.
+pub const STALL_TOLD_INTERVAL: Duration = Duration::from_secs(60);

@@ -38,6 +38,8 @@ pub struct Counters {
     pub gossip_dropped: AtomicU64,
     /// Records refused at submission or from gossip.
     pub refused: AtomicU64,
+    /// Heights that were not decided for too long.
+    pub stalls: AtomicU64,
 }
 
 impl Counters {
@@ -64,6 +66,7 @@ impl Counters {
             ("gossip_bundles", "Bundles sent to peers.", &self.gossip_bundles),
             ("gossip_records_dropped", "Records not passed on to a slow peer.", &self.gossip_dropped),
             ("records_refused", "Records refused.", &self.refused),
+            ("stalls", "Heights that were not decided for too long.", &self.stalls),
         ];
         for (name, help, counter) in counters {
             let value = counter.load(Ordering::Relaxed);
@@ -77,4 +80,14 @@ impl Counters {
 pub(crate) fn write_gauge(text: &mut String, name: &str, help: &str, value: u64) {
     let name = format!("testamur_consensus_{name}");
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}").expect("into a string");
+}
+
+/// Writes a gauge that is 1 for each of these values of a label.
+pub(crate) fn write_labelled(text: &mut String, name: &str, help: &str, label: &str, values: &[String]) {
+    let name = format!("testamur_consensus_{name}");
+    writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge").expect("into a string");
+    for value in values {
+        // Validators' names are host names: nothing in them needs an escape.
+        writeln!(text, "{name}{{{label}=\"{value}\"}} 1").expect("into a string");
+    }
 }

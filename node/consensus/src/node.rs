@@ -26,6 +26,7 @@ use crate::evidence::Evidence;
 use crate::follow::Following;
 use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
 use crate::guard::{Guard, Standing};
+use crate::heard::Stall;
 use crate::host::{Committed, Exit, Host, Shared};
 use crate::limits::{EVENTS_MAX, PEER_TIPS_WAIT};
 use crate::metrics::{Counters, write_gauge};
@@ -34,6 +35,7 @@ use crate::peers::{Office, Peers, peer_id};
 use crate::pool::{Pool, PoolStats};
 use crate::seat::{by_claims, by_standing, greeted, signed_up_to, take_record};
 use crate::sets::{Keyring, Sets};
+use crate::stalls;
 use crate::surroundings::Surroundings;
 use crate::wake::Wake;
 use crate::watch::Watch;
@@ -175,6 +177,7 @@ pub async fn start<A: Application>(
         pool: Arc::new(Pool::default()),
         guard: Arc::clone(&guard),
         wake: Arc::new(Wake::default()),
+        heard: Arc::default(),
         counters,
         sets: Arc::clone(&sets),
         watch: Some(Arc::clone(&watch)),
@@ -222,6 +225,7 @@ pub async fn start<A: Application>(
         wake: Arc::clone(&shared.wake),
         sets,
         watch: Arc::clone(&watch),
+        heard: Arc::clone(&shared.heard),
         on_guard_failure: Arc::new(move |error| on_failure.send(error.into())),
     };
     let (role_sender, role) = watch::channel(Role::Following);
@@ -243,7 +247,7 @@ pub async fn start<A: Application>(
 
     let (stop, mut stopping) = watch::channel(false);
     let (fatal_report, fatal) = watch::channel(None);
-    let stopped = Arc::clone(&submissions);
+    let (stopped, watched) = (Arc::clone(&submissions), Arc::clone(&shared));
     let task = tokio::spawn(async move {
         let mut runner = Runner { settings, shared, participation: Some(participation), following, log_moves: 0 };
         let mut engine = Some(engine);
@@ -252,6 +256,7 @@ pub async fn start<A: Application>(
             error = fatal_receiver.recv() => error,
             error = &mut gossip_task => Some(error.unwrap_or(ConsensusError::Panicked("record gossip"))),
             _ = stopping.wait_for(|stop| *stop) => None,
+            () = stalls::tell(watched) => None,
         };
         stopped.stopped.store(true, Ordering::Release);
         gossip_task.abort();
@@ -394,6 +399,11 @@ impl<A: Application> ConsensusHandle<A> {
         }
     }
 
+    /// Why nothing is decided, if a height has been under way for too long.
+    pub fn stall(&self) -> Option<Stall> {
+        stalls::now(&self.submissions.shared)
+    }
+
     /// How this node takes part; changes are announced.
     pub fn role(&self) -> watch::Receiver<Role> {
         self.role.clone()
@@ -429,6 +439,7 @@ impl<A: Application> ConsensusHandle<A> {
         write_gauge(&mut text, "equivocations_kept", "Kept proofs of equivocation.", kept as u64);
         write_gauge(&mut text, "equivocating_validators", "Validators that they are about.", validators as u64);
         write_gauge(&mut text, "voting", "Whether this node votes.", voting);
+        stalls::write(self.stall().as_ref(), &mut text);
         export(&mut text);
         text
     }

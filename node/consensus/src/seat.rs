@@ -104,6 +104,7 @@ impl<A: Application> Seat<A> {
             pool: Arc::new(Pool::default()),
             guard: Arc::new(guard),
             wake: Arc::new(Wake::default()),
+            heard: Arc::default(),
             counters: Arc::new(Counters::default()),
             sets,
             watch: None,
@@ -125,7 +126,7 @@ impl<A: Application> Seat<A> {
     /// What an engine is started with: at the start, and after each [`Seat::next_engine`].
     pub fn engine(&mut self) -> EngineParts {
         let Shared { origin, address, keys, guard, sets, surroundings, .. } = &*self.shared;
-        let seen = Arc::new(SeenProposals::default());
+        let seen = Arc::new(SeenProposals::telling(Arc::clone(&self.shared.heard)));
         let verifier = StrictVerifier::new(origin.clone(), Arc::clone(sets), Arc::clone(&seen));
         self.signs &= keys.to_show().is_some();
         if !self.signs {

@@ -28,6 +28,7 @@ use crate::context::{
     EngineKey, EngineSignature, EngineValue, Network, NoExtension, Proposal, Vote, engine_round, ledger_round,
 };
 use crate::guard::{Guard, GuardError, Request, Signed, Slot, Step};
+use crate::heard::Heard;
 use crate::sets::{Keyring, Sets};
 use crate::surroundings::Surroundings;
 use crate::watch::{Watch, of_proposal, of_vote};
@@ -55,13 +56,22 @@ pub fn vote_message(
 /// A prevote counts as justified only if *every* verified proposal of that value in that round named a justifying
 /// round: the engine checks the prevotes of the one it answers, and which one that is it does not say.
 #[derive(Debug, Default)]
-pub struct SeenProposals(Mutex<BTreeMap<(Height, Round, ValueId), Option<Round>>>);
+pub struct SeenProposals {
+    by_value: Mutex<BTreeMap<(Height, Round, ValueId), Option<Round>>>,
+    heard: Arc<Heard>,
+}
 
 impl SeenProposals {
+    /// None yet; what is signed and verified is also told to `heard`.
+    pub(crate) fn telling(heard: Arc<Heard>) -> Self {
+        Self { by_value: Mutex::default(), heard }
+    }
+
     fn insert(&self, height: Height, round: Round, value: ValueId, pol_round: Option<Round>) {
         #[cfg(feature = "faults")]
         crate::faults::saw_proposal(height, round, value);
-        let mut seen = self.0.lock().expect("no panic while held");
+        self.heard.proposal(height, round);
+        let mut seen = self.by_value.lock().expect("no panic while held");
         // Only the newest height matters to the guard; a round has at most the proposals that the engine admits.
         if seen.len() >= 256 {
             seen.clear();
@@ -72,7 +82,7 @@ impl SeenProposals {
     }
 
     fn justified_by(&self, height: Height, round: Round, value: &ValueId) -> Option<Round> {
-        self.0.lock().expect("no panic while held").get(&(height, round, *value)).copied().flatten()
+        self.by_value.lock().expect("no panic while held").get(&(height, round, *value)).copied().flatten()
     }
 }
 
@@ -160,6 +170,8 @@ impl Signer<Network> for GuardedSigner {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Network, Vote>, EngineError> {
         let (height, kind) = (vote.height.0, vote.kind);
         let round = ledger_round(vote.round).ok_or_else(undefined_round)?;
+        #[cfg(feature = "faults")]
+        fail::fail_point!("consensus.vote.withhold", |_| Ok(SignedMessage::new(vote.clone(), EMPTY)));
         let value = match vote.value {
             NilOrVal::Nil => None,
             NilOrVal::Val(EngineValue(value)) => Some(value),
@@ -174,6 +186,12 @@ impl Signer<Network> for GuardedSigner {
         let Some(signed) = self.guarded(request, message).await? else {
             return Ok(SignedMessage::new(vote, EMPTY));
         };
+        self.seen.heard.vote(kind, address, height, round, signed.value);
+        #[cfg(feature = "faults")]
+        if kind == VoteType::Precommit && signed.value.is_some() {
+            // It has prevoted, others may be locked, and its precommit never leaves.
+            fail::fail_point!("consensus.precommit.abort", |_| std::process::abort());
+        }
         let value = signed.value.map_or(NilOrVal::Nil, |v| NilOrVal::Val(EngineValue(v)));
         let vote = Vote { value, ..vote };
         if let (Some(watch), Some((place, said))) = (&self.watch, of_vote(&vote)) {
@@ -250,7 +268,11 @@ impl Verifier<Network> for StrictVerifier {
             NilOrVal::Val(EngineValue(value)) => Some(value),
         };
         let message = vote_message(&self.origin, vote.kind, vote.validator.0, vote.height.0, round, value);
-        Ok(verify(key, &message, signature))
+        let result = verify(key, &message, signature);
+        if result.is_valid() {
+            self.seen.heard.vote(vote.kind, vote.validator.0, vote.height.0, round, value.copied());
+        }
+        Ok(result)
     }
 
     async fn verify_signed_proposal(

@@ -8,11 +8,12 @@ use arc_malachitebft_app_channel::app::types::ProposedValue;
 use arc_malachitebft_app_channel::app::types::core::Validity;
 use bytes::Bytes;
 use testamur_primitives::checkpoint::ValueId;
-use testamur_primitives::units::Height;
+use testamur_primitives::hash::Address;
+use testamur_primitives::units::{Height, Round};
 
-use super::{Host, Judged, valid};
+use super::{Host, Judged};
 use crate::application::{Application, Attachments, Prepared, Undecided};
-use crate::context::{EngineAddress, EngineHeight, EngineRound, EngineValue, Network, ledger_round};
+use crate::context::{EngineAddress, EngineHeight, EngineRound, EngineValue, Network, engine_round, ledger_round};
 use crate::error::ConsensusError;
 use crate::limits::PREPARED_MAX;
 use crate::metrics::Counters;
@@ -27,13 +28,21 @@ impl<A: Application> Host<A> {
         if expected != proposer {
             return Ok(None); // it was held for a later height, before its proposer was known
         }
-        if value.time.get()
-            > self.shared.surroundings.time().get().saturating_add(self.tip.parameters.clock_tolerance_s.into())
-        {
+        let (now, tolerance) = (self.shared.surroundings.time().get(), self.tip.parameters.clock_tolerance_s.into());
+        // The parent's time is never ahead, whatever this clock says: nothing earlier can be proposed.
+        if value.time > self.tip.time && value.time.get() > now.saturating_add(tolerance) {
             Counters::add(&self.shared.counters.ahead_of_clock, 1);
-            tracing::warn!(%height, %round, %proposer, "proposal is ahead of this node's clock: no verdict yet");
-            self.hold(streamed);
-            return Ok(None);
+            // INV-TIME-1: of a quorum more than a third are honest, and have taken it by their own clocks; who of them is
+            // locked on it votes for nothing else.
+            if !self.shared.heard.has_polka(height, &value, &self.tip.validators) {
+                tracing::warn!(%height, %round, %proposer, "proposal is ahead of this node's clock: no verdict yet");
+                self.hold(streamed);
+                return Ok(None);
+            }
+            tracing::warn!(
+                %height, %round, %proposer,
+                "proposal is ahead of this node's clock, and a quorum has prevoted for it: set this machine's clock"
+            );
         }
         if self.prepared.get(&value).is_some_and(|block| block.attached) {
             return Ok(Some(valid(height, round, valid_round, proposer, value)));
@@ -139,5 +148,23 @@ impl<A: Application> Host<A> {
             value: EngineValue(value),
             validity: Validity::Valid,
         }))
+    }
+}
+
+/// A verdict for the engine.
+pub(super) fn valid(
+    height: Height,
+    round: Round,
+    valid_round: Option<Round>,
+    proposer: Address,
+    value: ValueId,
+) -> ProposedValue<Network> {
+    ProposedValue {
+        height: EngineHeight(height),
+        round: engine_round(Some(round)),
+        valid_round: engine_round(valid_round),
+        proposer: EngineAddress(proposer),
+        value: EngineValue(value),
+        validity: Validity::Valid,
     }
 }

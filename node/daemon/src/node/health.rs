@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use testamur_api::health::{Health, NodeRole, NodeStatus, NotReady};
-use testamur_consensus::Role;
+use testamur_consensus::{Role, Stall};
 use testamur_primitives::equivocation::Equivocation;
 use testamur_primitives::hash::Address;
 use testamur_store::Ledger;
@@ -37,8 +37,11 @@ fn connected(consensus: &Consensus) -> u32 {
 }
 
 impl NodeHealth {
-    fn waiting_for(&self, consensus: Option<&Consensus>) -> String {
+    fn waiting_for(&self, consensus: Option<&Consensus>, stall: Option<&Stall>) -> String {
         let Some(consensus) = consensus else { return "the nodes that it follows".into() };
+        if let Some(stall) = stall.filter(|stall| stall.no_quorum) {
+            return stall.silent.join(", ");
+        }
         let tip = self.ledger.tip();
         let away: Vec<_> = consensus
             .peers()
@@ -121,12 +124,17 @@ impl Health for NodeHealth {
                 }
             }
         }
+        let stall = consensus.as_ref().and_then(Consensus::stall);
+        if let Some(stall) = &stall {
+            problems.push(NotReady::Stalled { what: stall.to_string() });
+        }
         let heartbeat_s = u64::from(tip.schedule.parameters.heartbeat_s);
         let allowed_s = HEARTBEATS_MISSED_MAX * heartbeat_s;
         // A node that has just started gets as long as one that runs.
         let seconds = clock::now().0.saturating_sub(tip.header.time.0).min(self.started.elapsed().as_secs());
         if seconds > allowed_s {
-            problems.push(NotReady::NoBlock { seconds, waiting_for: self.waiting_for(consensus.as_ref()) });
+            let waiting_for = self.waiting_for(consensus.as_ref(), stall.as_ref());
+            problems.push(NotReady::NoBlock { seconds, waiting_for });
         }
         let stopped = consensus.is_some_and(|consensus| *consensus.role().borrow() == Role::Stopped);
         if stopped && problems.is_empty() {
