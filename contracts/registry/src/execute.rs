@@ -223,7 +223,8 @@ where
 {
     /// Begins a block over the state after its parent.
     pub fn new(state: &'a S, window: &'a W, context: BlockContext) -> Result<Self, UnknownProtocol> {
-        if context.protocol != PROTOCOL {
+        // 0 is no version; every release keeps the rules of all before it.
+        if !(1..=PROTOCOL).contains(&context.protocol) {
             return Err(UnknownProtocol { height: context.height, protocol: context.protocol });
         }
         let state = Overlay::new(state);

@@ -1,7 +1,8 @@
 //! Bounds of the state machine, each with its reason. Bounds of the formats are in the primitives' `limits`.
 
-/// Protocol version whose rules this crate holds. A binary stops before it votes on a height of another.
-pub const PROTOCOL: u32 = 1;
+/// Newest protocol version whose rules this crate holds. A binary stops before it votes on a height of a later one. With
+/// `next-protocol`, for tests of upgrades, there is one more, with the same rules.
+pub const PROTOCOL: u32 = if cfg!(feature = "next-protocol") { 2 } else { 1 };
 /// What holds from a height on begins at least this many heights after the block that decides it: the header between
 /// them names the next set before it decides.
 pub const ACTIVATION_HEIGHTS_MIN: u64 = 2;
