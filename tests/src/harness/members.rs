@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Network, request, testamur, wait_for};
+use super::{Network, request, wait_for};
 
 /// How long a change of members may take, from its last approval to its first block.
 const MOST: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const MOST: Duration = Duration::from_secs(60);
 impl Network {
     /// Runs a command that must succeed, and returns its JSON.
     pub fn told(&self, arguments: &[&str]) -> Value {
-        let output = testamur(self.folder()).arg("--json").args(arguments).current_dir(self.folder()).output();
+        let output = self.testamur().arg("--json").args(arguments).current_dir(self.folder()).output();
         let output = output.expect("the binary runs");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "testamur {}:\n{out}\n{err}", arguments.join(" "));
@@ -28,7 +28,7 @@ impl Network {
 
     /// Runs a command that must fail; its exit code and the code and words of its error.
     pub fn refused(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = testamur(self.folder()).arg("--json").args(arguments).current_dir(self.folder()).output();
+        let output = self.testamur().arg("--json").args(arguments).current_dir(self.folder()).output();
         let output = output.expect("the binary runs");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success(), "testamur {} succeeded:\n{out}", arguments.join(" "));

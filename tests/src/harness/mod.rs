@@ -10,6 +10,7 @@
 //! 6. what clients saw, in the order they saw it, is what one log could have shown them ([`history`]);
 //! 7. `testamur check` derives every node's ledger from genesis without a finding.
 
+mod clock;
 mod development;
 mod guard;
 pub mod history;
@@ -21,6 +22,7 @@ mod network;
 mod oracle;
 mod watch;
 
+pub use clock::FakeClock;
 pub use development::Development;
 pub use guard::{Slot, signed_slots};
 pub use http::{Client, Response, request, send_raw};

@@ -63,6 +63,8 @@ pub struct Network {
     /// Nodes that misbehave on purpose: the oracle neither starts them nor believes them, and the others may have seen
     /// their double signatures.
     pub dishonest: BTreeSet<usize>,
+    /// The build that its operators run; `None` is the product.
+    pub release: Option<PathBuf>,
     /// What each node ever showed.
     pub(super) watch: Watch,
     /// What each validator's guard has said, over all its files.
@@ -146,6 +148,7 @@ impl Network {
             acknowledged: Arc::default(),
             written: Arc::default(),
             dishonest: BTreeSet::new(),
+            release: None,
             watch,
             signed: BTreeMap::new(),
             gateway: None,
@@ -232,6 +235,11 @@ impl Network {
         self.base_port
     }
 
+    /// A command of the build that its operators run.
+    pub fn testamur(&self) -> Command {
+        super::command(&self.release.clone().unwrap_or_else(super::binary), self.folder())
+    }
+
     /// Starts every validator that does not run.
     pub fn start_all(&mut self) {
         for number in 0..self.nodes.len() {
@@ -246,7 +254,8 @@ impl Network {
 
     /// As [`Network::start_node`], with a change to its command.
     pub fn start_node_with(&mut self, number: usize, change: impl FnOnce(&mut Command)) {
-        self.start_node_as(number, &super::binary(), change);
+        let release = self.release.clone().unwrap_or_else(super::binary);
+        self.start_node_as(number, &release, change);
     }
 
     /// As [`Network::start_node_with`], by another build of the binary.

@@ -17,7 +17,7 @@ use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
 use super::history::{self, Append, Read};
-use super::{Client, Network, testamur};
+use super::{Client, Network};
 use crate::campaign::Random;
 
 /// Receipts that are cut out anew from each node, drawn from all: one request each, where the log itself is compared whole.
@@ -173,7 +173,7 @@ impl Network {
         let running: Vec<_> = honest
             .iter()
             .map(|number| {
-                let mut command = testamur(self.folder());
+                let mut command = self.testamur();
                 command.args(["check", "--json", "--dir"]).arg(&self.nodes[*number].dir);
                 (number, std::thread::spawn(move || command.output().expect("the binary runs")))
             })

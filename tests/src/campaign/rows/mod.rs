@@ -1,18 +1,17 @@
 //! All rows. Each file is one family of faults, and lists its own.
 
+mod clock;
 mod haul;
 mod kill;
 mod links;
+mod stall;
+mod upgrade;
 
 use super::Row;
 
 /// Every row, in the order they are run in: R1 first.
 pub fn all() -> Vec<Row> {
-    let families = [
-        haul::ROWS, //
-        kill::ROWS,
-        links::ROWS,
-    ];
+    let families = [clock::ROWS, haul::ROWS, kill::ROWS, links::ROWS, stall::ROWS, upgrade::ROWS];
     let mut rows = families.concat();
     rows.sort_by_key(|row| row.id.trim_start_matches('R').parse::<u32>().unwrap_or(u32::MAX));
     rows
