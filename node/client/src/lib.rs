@@ -5,7 +5,8 @@
 //! given trust file (INV-CLIENT-1). A signed record is sent to as many nodes as it takes, always the same bytes, so a
 //! lost answer never notarises twice (INV-CLIENT-2). When the outcome is unknown, the caller gets what it needs to ask
 //! again later: the record's id and the openings with their salts ([`notary::Pending`], INV-CLIENT-3). What the
-//! registries hold is handed over only with its proof, checked here ([`registry::Registry`], INV-CLIENT-4).
+//! registries hold is handed over only with its proof, checked here ([`registry::Registry`], INV-CLIENT-4). Several nodes
+//! are held against each other, and against what they showed before, by an auditor ([`audit::Auditor`]).
 //!
 //! Built without the feature `online` there is no network code: digests, batches, receipt containers ([`bulk`]).
 //!
@@ -24,6 +25,8 @@
 
 #[cfg(feature = "online")]
 pub mod admin;
+#[cfg(feature = "online")]
+pub mod audit;
 pub mod author;
 pub mod batch;
 pub mod bulk;

@@ -87,3 +87,16 @@ pub const LIST_WINDOW_A_THREAD: usize = 8;
 pub const ROW_FAULTS_MAX: usize = 20;
 /// Proofs of older headers that are remembered while receipts are refreshed: 1 KB each at most.
 pub const HISTORIES_MAX: usize = 16_384;
+/// Bytes of the words of a finding of an audit: a node's own problems are in them, which may be anything.
+pub const FINDING_BYTES_MAX: usize = 2_000;
+/// Bytes of a line of what an auditor has seen: a header of 2 KiB and a certificate of 64 KiB, both escaped as JSON.
+pub const ARCHIVE_LINE_BYTES_MAX: usize = 160 * 1024;
+/// Bytes of what an auditor remembers of its nodes: 64 nodes of 5 KB each, and a finding for each.
+pub const AUDIT_STATE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Files of evidence that an auditor keeps: a node that lies differently each time must not fill the disk.
+pub const EVIDENCE_FILES_MAX: usize = 256;
+/// Seconds without a block below which an auditor never says that the ledger stalls: a dead proposer and a slow line cost
+/// some seconds even where blocks come each second.
+pub const STALL_MIN_S: u64 = 15;
+/// Blocks that an auditor asks for at once: an answer of 8 MiB ends earlier where blocks are large.
+pub const AUDIT_BLOCKS_MAX: usize = 256;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use testamur_primitives::codec;
 use testamur_primitives::epoch::{EpochLink, Validator};
+use testamur_primitives::genesis::Parameters;
 use testamur_primitives::hash::{AttachmentHash, GenesisHash, RecordId, TreeHash};
 use testamur_primitives::limits::{
     ATTACHMENT_BYTES_MAX, BLOCK_STREAM_BYTES_MAX, EVIDENCE_BYTES_MAX, NOTE_BYTES_MAX, RECEIPT_BYTES_MAX,
@@ -59,6 +60,25 @@ pub struct NodeStatus {
     pub time: UnixTime,
     /// Records in its log.
     pub log_size: LogSize,
+}
+
+/// A node in its own words: who it is, and why it is not ready.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NodeReport {
+    /// Its name: its validator's, if it is one.
+    pub name: String,
+    /// Why it is not ready; empty when it is.
+    #[serde(default)]
+    pub problems: Vec<NodeProblem>,
+}
+
+/// Why a node is not ready.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NodeProblem {
+    /// Stable slug.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub detail: String,
 }
 
 /// A consistency proof between two sizes of the log.
@@ -230,6 +250,20 @@ impl Node {
         let request = self.server.get("v1/status").header(ACCEPT, "application/json");
         let answer = self.server.success(request, REQUEST_TIMEOUT, ANSWER_BYTES_MAX).await?;
         self.server.json(&answer)
+    }
+
+    /// What the node says of itself, for people; not verified.
+    pub async fn report(&self) -> Result<NodeReport, ClientError> {
+        self.registry("v1/status").await
+    }
+
+    /// The parameters in force, as the node says; a header names their hash.
+    pub async fn parameters(&self) -> Result<Parameters, ClientError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            parameters: Parameters,
+        }
+        Ok(self.registry::<Answer>("v1/network").await?.parameters)
     }
 
     /// The newest checkpoint as a signed note, not verified.

@@ -202,6 +202,19 @@ pub struct Claim {
 
 /// Asks a node for its newest checkpoint and proves it.
 pub async fn newest(node: &Node, trust: &TrustFile) -> Result<Newest, PathError> {
+    newest_from(node, trust, &[]).await
+}
+
+/// As [`newest`], with epochs that are known already and need not be asked for. Where they do not lead to the node's newest
+/// checkpoint, its own are asked for: they may be others.
+pub async fn newest_from(node: &Node, trust: &TrustFile, known: &[EpochLink]) -> Result<Newest, PathError> {
+    match ask(node, trust, known).await {
+        Err(PathError::Broken { .. } | PathError::Short { .. }) if !known.is_empty() => ask(node, trust, &[]).await,
+        asked => asked,
+    }
+}
+
+async fn ask(node: &Node, trust: &TrustFile, known: &[EpochLink]) -> Result<Newest, PathError> {
     let server = || node.name().to_owned();
     let network = node.network().await.map_err(PathError::Client)?;
     if network.genesis != trust.network() {
@@ -210,7 +223,7 @@ pub async fn newest(node: &Node, trust: &TrustFile) -> Result<Newest, PathError>
     let Some(latest) = node.latest_header().await.map_err(PathError::Client)? else {
         return Err(PathError::NoBlock { server: server() });
     };
-    let mut links = Vec::new();
+    let mut links = known.to_vec();
     while links.len() as u64 <= latest.epoch && links.len() <= EPOCH_LINKS_MAX {
         let Epochs { links: more, next } = node.epochs(links.len() as u64).await.map_err(PathError::Client)?;
         let none = more.is_empty();

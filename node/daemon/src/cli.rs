@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Derive a stopped node's ledger from genesis again, and say what is wrong
     #[cfg(feature = "node")]
     Check(commands::check::Check),
+    /// Follow several nodes and say when they contradict one another, or themselves
+    #[cfg(feature = "node")]
+    Audit(commands::audit::Audit),
     /// Propose and approve changes, as an operator
     #[cfg(feature = "node")]
     #[command(subcommand)]
@@ -164,6 +167,8 @@ impl Command {
             Self::Page(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Check(command) => command.run(output),
+            #[cfg(feature = "node")]
+            Self::Audit(command) => command.run(output),
             #[cfg(feature = "node")]
             Self::Governance(command) => command.run(output),
             #[cfg(feature = "node")]

@@ -49,3 +49,12 @@ pub(crate) const CATCH_UP_FIRST_MAX: Duration = Duration::from_secs(4);
 /// How long a validator out of office waits to see the block that was decided without it, before it follows all the same:
 /// such a block takes a heartbeat, the longest of which is minutes.
 pub(crate) const LEAVE_MAX: Duration = Duration::from_secs(180);
+/// Seconds between two polls of an audit: a fork is seen well before people act on its receipts, and a poll of nodes with
+/// nothing new costs four requests each.
+pub(crate) const AUDIT_INTERVAL_S: u64 = 10;
+/// Old blocks of each node that an audit reads again each poll: at its usual interval a million blocks in two days.
+pub(crate) const AUDIT_AGAIN: u16 = 64;
+/// How long the command for findings may take: it sends a message, and must not hold the next poll up.
+pub(crate) const AUDIT_HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of evidence of a fork: two checkpoints with 64 validators each, and 1,000 epochs.
+pub(crate) const AUDIT_EVIDENCE_BYTES_MAX: usize = 64 * 1024 * 1024;

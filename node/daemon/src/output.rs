@@ -63,6 +63,14 @@ impl Output {
         }
     }
 
+    /// One of many results, with `--json`: a line of its own.
+    #[cfg(feature = "node")]
+    pub(crate) fn json_line<T: Serialize>(&self, value: &T) {
+        if self.json {
+            print(&serde_json::to_string(value).expect("results have string keys and no floats"));
+        }
+    }
+
     /// A line about progress; never with `--json` or `--quiet`.
     pub(crate) fn line(&self, text: impl Display) {
         if !self.json && !self.quiet {

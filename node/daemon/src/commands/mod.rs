@@ -1,6 +1,8 @@
 //! The subcommands, one a file.
 
 #[cfg(feature = "node")]
+pub(crate) mod audit;
+#[cfg(feature = "node")]
 pub(crate) mod backup;
 #[cfg(feature = "node")]
 pub(crate) mod check;
