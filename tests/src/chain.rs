@@ -319,6 +319,12 @@ impl Chain {
         &self.leaves[index as usize].0
     }
 
+    /// Places of the leaves that a height appended.
+    pub fn leaves_of(&self, height: Height) -> std::ops::Range<u64> {
+        let size = |at: u64| self.headers[at as usize].log_size.0;
+        size(height.0 - 1)..size(height.0)
+    }
+
     /// Path of a leaf to the log root of a header.
     pub fn path(&self, index: u64, header: &Header) -> Vec<TreeHash> {
         self.log.inclusion_proof(index, header.log_size.0).expect("the leaf is in the log")

@@ -58,11 +58,11 @@ impl Auditor {
             Err(error) => return self.unproven(place, error, progress),
         };
         let shown = newest.header.height;
+        self.compare(place, newest).await?;
         if shown < progress.seen {
             let what = format!("it shows block {shown} as its newest, and showed block {} before", progress.seen);
             return Err(self.found(place, Kind::Shrink, shown, what).into());
         }
-        self.compare(place, newest).await?;
         progress.seen = shown;
         let before = progress.read;
         while progress.read < shown {

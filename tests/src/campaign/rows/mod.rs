@@ -1,5 +1,6 @@
 //! All rows. Each file is one family of faults, and lists its own.
 
+mod audit;
 mod clock;
 mod haul;
 mod kill;
@@ -11,7 +12,7 @@ use super::Row;
 
 /// Every row, in the order they are run in: R1 first.
 pub fn all() -> Vec<Row> {
-    let families = [clock::ROWS, haul::ROWS, kill::ROWS, links::ROWS, stall::ROWS, upgrade::ROWS];
+    let families = [audit::ROWS, clock::ROWS, haul::ROWS, kill::ROWS, links::ROWS, stall::ROWS, upgrade::ROWS];
     let mut rows = families.concat();
     rows.sort_by_key(|row| row.id.trim_start_matches('R').parse::<u32>().unwrap_or(u32::MAX));
     rows
