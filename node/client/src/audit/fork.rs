@@ -19,6 +19,13 @@ pub(super) struct Proven {
     path: Vec<TreeHash>,
 }
 
+impl Proven {
+    /// A header that has a certificate of its own.
+    pub(super) fn alone(header: Header) -> Self {
+        Self { header, path: Vec::new() }
+    }
+}
+
 impl Newest {
     /// The set of an epoch on the way to it.
     pub(super) fn set_of(&self, epoch: Epoch, genesis: &ValidatorSet) -> Option<ValidatorSet> {

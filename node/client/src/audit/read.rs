@@ -11,6 +11,7 @@ use testamur_primitives::stream::StreamedBlock;
 use testamur_primitives::units::{Height, UnixTime};
 
 use super::archive::{Seen, digest_of};
+use super::fork::Proven;
 use super::watched::Progress;
 use super::{Auditor, Claim, Finding, Kind, Stop};
 use crate::batch::random_bytes;
@@ -72,7 +73,7 @@ impl Auditor {
         if self.archive.height() == shown {
             self.links = newest.links.clone().into();
         }
-        self.consistent(place, before, shown).await?;
+        self.consistent(place, newest, before).await?;
         self.read_again(place, newest, progress, before).await
     }
 
@@ -190,9 +191,13 @@ impl Auditor {
         let header = &given.block.header;
         let height = header.height;
         let ours = self.archive.at(height)?;
-        // INV-AUDIT-3: its newest header stands on what was seen, and this block on its newest header.
-        assert!(ours.as_ref().is_none_or(|ours| ours.header == *header), "INV-AUDIT-3: two histories under one header");
         self.certified(place, newest, given)?;
+        if let Some(ours) = ours.as_ref().filter(|ours| ours.header != *header) {
+            // Its newest header stands on what was seen, and on this block as well: a quorum signed headers that contradict
+            // one another.
+            let (theirs, note) = (Proven::alone(header.clone()), Some(given.certificate.clone()));
+            return Err(self.two_sides(place, newest, ours, theirs, note)?.into());
+        }
         let mut log = progress.log.clone();
         given.block.records.iter().for_each(|record| log.append(leaf_hash(record.as_bytes())));
         if (log.size(), log.root()) != (header.log_size.0, header.log_root) {
@@ -231,9 +236,16 @@ impl Auditor {
         Ok(finding)
     }
 
-    /// The node's own proof that its log only grew.
-    async fn consistent(&self, place: usize, before: Height, shown: Height) -> Result<(), Stop> {
+    /// The node's own proofs that an older block is of its history, and that its log only grew: since it was read before, or
+    /// since any other block where nothing is new.
+    async fn consistent(&self, place: usize, newest: &Newest, before: Height) -> Result<(), Stop> {
+        let shown = newest.header.height;
+        let before = if before < shown { before } else { Height(1 + random_below(shown.0)?) };
         let (Some(old), Some(new)) = (self.archive.at(before)?, self.archive.at(shown)?) else { return Ok(()) };
+        let theirs = self.header_under(place, newest, before).await?;
+        if theirs.header != old.header {
+            return Err(self.fork(place, newest, theirs).await?.into());
+        }
         let (from, to) = (old.header.log_size, new.header.log_size);
         if from == to {
             return Ok(());
@@ -284,8 +296,7 @@ impl Auditor {
         if records.is_empty() {
             return Ok(());
         }
-        let number = random_bytes::<8>().map_err(|_| super::AuditError::Random)?;
-        let (id, height) = records[(u64::from_be_bytes(number) % records.len() as u64) as usize];
+        let (id, height) = records[random_below(records.len() as u64)? as usize];
         let given = self.nodes[place].node.receipt(id).await.map_err(|e| self.unusable(place, &e))?;
         let ours = self.archive.at(height)?.map(|seen| seen.header.text());
         // Whether keys are in office is not the question here, so the time is the block's own.
@@ -299,6 +310,12 @@ impl Auditor {
         let what = || format!("the receipt that it gives of record {id} of block {height} does not verify");
         if holds { Ok(()) } else { Err(self.found(place, Kind::Rewrite, height, what()).into()) }
     }
+}
+
+/// A number below a bound; that some are a little likelier is no matter here.
+fn random_below(bound: u64) -> Result<u64, super::AuditError> {
+    let number = random_bytes::<8>().map_err(|_| super::AuditError::Random)?;
+    Ok(u64::from_be_bytes(number) % bound.max(1))
 }
 
 /// A block as it was given: header, certificate, records.

@@ -203,8 +203,7 @@ fn lie_once(attack: Attack, random: &mut Random) -> (Duration, u64) {
     let desk = Desk::new(&honest.trust().to_json(), nodes.iter().map(ChainNode::url).collect());
     desk.clean(&[], "before the lie");
 
-    // Some lies only show where the auditor has to ask: of the first that has more than was seen.
-    let place = if attack == Attack::Lie(Lie::OtherHistory) { 0 } else { random.index(3) };
+    let place = random.index(3);
     nodes.iter().for_each(|node| node.show(Arc::clone(&honest), Height(tip)));
     let liar = &nodes[place];
     let new = Height(random.within(seen + 1..tip + 1));
