@@ -212,6 +212,8 @@ impl Snapshot<'_> {
     pub(crate) fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let handle = self.database.handle(column);
         let value = self.inner.get_pinned_cf(handle, key).map_err(|e| StoreError::database("read", e))?;
+        #[cfg(feature = "faults")]
+        let value = value.map(|value| crate::faults::flipped("store.after-read.flip-bit", &value));
         value.map(|value| open_seal(column, key, &value)).transpose()
     }
 
@@ -221,7 +223,11 @@ impl Snapshot<'_> {
         rows.seek_for_prev(key);
         rows.status().map_err(|e| StoreError::database("seek", e))?;
         match rows.item() {
-            Some((key, value)) if key.starts_with(prefix) => Ok(Some((key.into(), open_seal(column, key, value)?))),
+            Some((key, value)) if key.starts_with(prefix) => {
+                #[cfg(feature = "faults")]
+                let value = &crate::faults::flipped("store.after-read.flip-bit", value);
+                Ok(Some((key.into(), open_seal(column, key, value)?)))
+            }
             _ => Ok(None),
         }
     }
@@ -249,6 +255,8 @@ impl Iterator for Scan<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.next()?.map_err(|e| StoreError::database("scan", e));
         Some(row.and_then(|(key, value)| {
+            #[cfg(feature = "faults")]
+            let value = crate::faults::flipped("store.after-read.flip-bit", &value);
             let value = open_seal(self.column, &key, &value)?;
             Ok((key, value))
         }))
@@ -265,6 +273,8 @@ impl Batch<'_> {
     /// Puts a row; values of sealed columns get their seal here and nowhere else.
     pub(crate) fn put(&mut self, column: Column, key: &[u8], value: &[u8]) {
         let handle = self.database.handle(column);
+        #[cfg(feature = "faults")]
+        let value = &*crate::faults::flipped("store.before-write.flip-bit", value);
         if column.is_sealed() {
             self.inner.put_cf(handle, key, [value, &seal(column, key, value)].concat());
         } else {

@@ -33,6 +33,8 @@ mod commit;
 mod db;
 mod error;
 mod evidence;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod freespace;
 mod health;
 mod index;
