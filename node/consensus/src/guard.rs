@@ -318,6 +318,8 @@ impl State {
     }
 
     fn append(&mut self, entry: &[u8], sync: bool) -> Result<(), GuardError> {
+        #[cfg(feature = "faults")]
+        fail::fail_point!("consensus.guard.forget", |_| Ok(()));
         // First: whatever fails below, nothing more is signed (INV-GUARD-4).
         if std::mem::replace(&mut self.stopped, true) {
             return Err(GuardError::Stopped);

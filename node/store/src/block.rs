@@ -163,6 +163,8 @@ impl View<'_> {
     ) -> Result<PreparedBlock, StoreError> {
         let tip = &*self.tip;
         let tree = update(&self.snapshot, tip.next_height(), tip.header.state_root, &writes)?;
+        #[cfg(feature = "faults")]
+        let tree = crate::faults::other_root(tree);
         let mut log = tip.log.clone();
         for record in &records {
             log.append(record.record().leaf_hash(), |_, _, _| ());

@@ -214,6 +214,8 @@ impl EntryRows {
             self.row.extend_from_slice(&self.height.0.to_be_bytes());
         }
         push_entry(&mut self.row, entry);
+        #[cfg(feature = "faults")]
+        crate::faults::flip("store.block-in-memory.flip-bit", &mut self.row);
         self.next = self.next.next();
         let stored = &self.row[self.row.len() - entry.len()..];
         (merkle::leaf_hash(stored), stored)
@@ -221,6 +223,8 @@ impl EntryRows {
 
     fn flush(&mut self, batch: &mut Batch<'_>) {
         if !self.row.is_empty() {
+            #[cfg(feature = "faults")]
+            crate::faults::flip("store.entries-before-write.flip-bit", &mut self.row);
             batch.put(Column::Entries, &self.first.0.to_be_bytes(), &self.row);
             self.row.clear();
             self.first = self.next;

@@ -133,6 +133,12 @@ impl Database {
     /// INV-STORE-1: a crash before this returns leaves either all of the batch or nothing. INV-STORE-2: an error is
     /// fatal: the caller closes the store and never tries again, for after a failed fsync nobody knows what is on disk.
     pub(crate) fn write(&self, batch: Batch<'_>) -> Result<(), StoreError> {
+        #[cfg(feature = "faults")]
+        fail::fail_point!("store.write.fail", |_| Err(StoreError::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source: std::io::Error::other("a failpoint"),
+        }));
         let mut options = WriteOptions::default();
         options.set_sync(self.access != Access::Bulk);
         options.disable_wal(self.access == Access::Bulk);

@@ -27,6 +27,12 @@ impl View<'_> {
             let header = &checkpoint.header.header;
             let nodes = StoredNodes::new(&self.snapshot, Tree::Log);
             let path = self.inclusion_to(&nodes, stored.index, header.log_size, header.log_root)?;
+            #[cfg(feature = "faults")]
+            let path = if crate::faults::acts("store.receipt.another-size").is_some() {
+                self.inclusion_to(&nodes, stored.index, self.tip.header.log_size, self.tip.header.log_root)?
+            } else {
+                path
+            };
             let author = self.author_key(&stored.record, header)?;
             let epochs = self.links_to(header.epoch)?;
             Ok(Some(Receipt {

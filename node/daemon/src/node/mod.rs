@@ -275,6 +275,8 @@ fn watch_disk(
             let free = ledger.free_bytes()?;
             free_bytes.store(free, Ordering::Relaxed);
             let low = free < free_bytes_min;
+            #[cfg(feature = "faults")]
+            fail::fail_point!("node.disk-low.ignore", |_| Ok(()));
             if disk_low.swap(low, Ordering::Relaxed) != low {
                 if low {
                     tracing::error!(free, needed = free_bytes_min, "disk low: no more records are taken");

@@ -13,9 +13,13 @@ use super::{Fate, Random, Tally, passed};
 use crate::testing::{TestNetwork, check_open, digest};
 use crate::{Ledger, PreparedBlock};
 
-const CLASSES: [&str; 4] = ["caught-before-commit", "caught-before-reply", "caught-by-scrub", "harmless"];
+const CLASSES: [&str; 5] =
+    ["caught-before-commit", "caught-before-reply", "caught-by-scrub", "caught-by-check", "harmless"];
 const READ: &str = "store.after-read.flip-bit";
 const WRITE: &str = "store.before-write.flip-bit";
+const BLOCK: &str = "store.block-in-memory.flip-bit";
+/// Records of the block that is written.
+const RECORDS: u64 = 40;
 
 pub(super) fn run(runs: u64, seed: u64, folder: &Path) -> ExitCode {
     let base = folder.join("base");
@@ -59,7 +63,8 @@ pub(super) fn run(runs: u64, seed: u64, folder: &Path) -> ExitCode {
     let block = next_block(network, &ledger);
     passed();
     commit(network, &ledger, &block).expect("a sound block is committed");
-    let rows = passed();
+    // Of these passes one a record is of the block and not of a row.
+    let rows = passed() - RECORDS;
     let ids = block.records().iter().map(|record| record.record().id()).collect();
     let world = describe(TestNetwork::new(), &ledger, ids);
     let truth = world.answers(&ledger).expect("a sound ledger answers");
@@ -70,9 +75,11 @@ pub(super) fn run(runs: u64, seed: u64, folder: &Path) -> ExitCode {
             copy(&base, &wrong);
             let ledger = world.network.open(&wrong, 0).expect("it opens");
             let block = next_block(&world.network, &ledger);
-            arm(WRITE, random.below(rows), random.next());
+            // Before the rows are derived from the block once more, or after.
+            let (failpoint, passes) = if attempt % 2 == 0 { (WRITE, rows) } else { (BLOCK, RECORDS) };
+            arm(failpoint, random.below(passes), random.next());
             let committed = commit(&world.network, &ledger, &block);
-            fail::remove(WRITE);
+            fail::remove(failpoint);
             if committed.is_err() {
                 drop(ledger);
                 let ledger = world.network.open(&wrong, 0).expect("nothing was written");
@@ -89,7 +96,11 @@ pub(super) fn run(runs: u64, seed: u64, folder: &Path) -> ExitCode {
                 Err(Compared::Refused) => return Fate::Kept("caught-before-reply"),
                 Err(Compared::Wrong(what)) => return Fate::Wrong(what),
             }
-            if scrub(&ledger).is_err() { Fate::Kept("caught-by-scrub") } else { Fate::Kept("harmless") }
+            if scrub(&ledger).is_err() {
+                return Fate::Kept("caught-by-scrub");
+            }
+            let clean = check_open(&ledger).is_ok_and(|report| report.is_clean());
+            Fate::Kept(if clean { "harmless" } else { "caught-by-check" })
         });
     }
     tally.end()
@@ -104,7 +115,7 @@ fn arm(failpoint: &str, passes: u64, bit: u64) {
 fn next_block(network: &TestNetwork, ledger: &Ledger) -> Arc<PreparedBlock> {
     let (height, time) = (ledger.tip().next_height(), UnixTime(ledger.tip().header.time.0 + 10));
     let record = |n: u64| network.notarise(n as usize % 2, &format!("flip-{height}-{n}"), time, digest(height, n));
-    let records: Vec<_> = (0..40).map(record).collect();
+    let records: Vec<_> = (0..RECORDS).map(record).collect();
     ledger.propose(network.validators[0].address, time, &records).expect("a proposal").block
 }
 

@@ -18,20 +18,38 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use testamur_primitives::hash::StateRoot;
+use testamur_registry::tree::TreeUpdate;
+
 /// How often a failpoint was passed: says where in a block or an answer the next one may act.
 static PASSED: AtomicU64 = AtomicU64::new(0);
 
 /// A copy of some bytes, in which one bit is another when the failpoint acts: `return(N)` names the bit, from the first on and
 /// round and round; without a number it is the middle one.
 pub(crate) fn flipped(failpoint: &str, bytes: &[u8]) -> Vec<u8> {
-    PASSED.fetch_add(1, Ordering::Relaxed);
     let mut copy = bytes.to_vec();
-    if let (Some(argument), false) = (acts(failpoint), bytes.is_empty()) {
+    if bytes.is_empty() {
+        return copy;
+    }
+    PASSED.fetch_add(1, Ordering::Relaxed);
+    if let Some(argument) = acts(failpoint) {
         let bits = bytes.len() as u64 * 8;
         let bit = argument.parse().unwrap_or(bits / 2) % bits;
         copy[(bit / 8) as usize] ^= 1 << (bit % 8);
     }
     copy
+}
+
+/// Flips a bit of bytes in place, as [`flipped`] does.
+pub(crate) fn flip(failpoint: &str, bytes: &mut Vec<u8>) {
+    *bytes = flipped(failpoint, bytes);
+}
+
+/// What another compiler, or a bit in memory, might make of the state: another root.
+pub(crate) fn other_root(tree: TreeUpdate) -> TreeUpdate {
+    let root = flipped("store.state-root.flip-bit", tree.root.as_bytes());
+    let root = root.try_into().expect("as many bytes as before");
+    TreeUpdate { root: StateRoot::from_bytes(root), ..tree }
 }
 
 /// Whether a failpoint acts now, and with which argument.

@@ -2,9 +2,11 @@
 
 mod audit;
 mod clock;
+mod full;
 mod haul;
 mod kill;
 mod links;
+mod rot;
 mod stall;
 mod upgrade;
 
@@ -12,7 +14,17 @@ use super::Row;
 
 /// Every row, in the order they are run in: R1 first.
 pub fn all() -> Vec<Row> {
-    let families = [audit::ROWS, clock::ROWS, haul::ROWS, kill::ROWS, links::ROWS, stall::ROWS, upgrade::ROWS];
+    let families = [
+        audit::ROWS, //
+        clock::ROWS,
+        full::ROWS,
+        haul::ROWS,
+        kill::ROWS,
+        links::ROWS,
+        rot::ROWS,
+        stall::ROWS,
+        upgrade::ROWS,
+    ];
     let mut rows = families.concat();
     rows.sort_by_key(|row| row.id.trim_start_matches('R').parse::<u32>().unwrap_or(u32::MAX));
     rows
