@@ -32,9 +32,9 @@ pub enum ConsensusError {
     /// The engine stopped by itself.
     #[error("the consensus engine stopped: {0}")]
     EngineStopped(String),
-    /// The file of kept evidence could not be read or mended.
-    #[error("evidence of equivocation in {path}: {source}", path = path.display())]
-    Evidence {
+    /// The file of kept proofs of equivocation could not be read or mended.
+    #[error("proofs of equivocation in {path}: {source}", path = path.display())]
+    Equivocations {
         /// In which directory.
         path: PathBuf,
         /// Why not.

@@ -28,8 +28,8 @@ mod certificates;
 pub mod codec;
 pub mod context;
 mod engine;
+pub mod equivocations;
 mod error;
-pub mod evidence;
 #[cfg(feature = "faults")]
 mod faults;
 mod follow;

@@ -92,17 +92,19 @@ pub const EVENTS_MAX: usize = 256;
 pub const ENGINE_STOP_MAX: Duration = Duration::from_secs(5);
 /// Kept proofs of equivocation of one validator: one is enough to remove it, more show how it goes on. What comes after is
 /// counted.
-pub const EVIDENCE_PER_VALIDATOR_MAX: usize = 256;
+pub const EQUIVOCATIONS_PER_VALIDATOR_MAX: usize = 256;
 /// Kept proofs of equivocation of all validators that ever were: 4 MB at about 1 KB each.
-pub const EVIDENCE_MAX: usize = 4096;
-/// Heights below the next one whose votes are still compared: a second vote is often later than the decision.
-pub const EVIDENCE_HEIGHTS_BELOW: u64 = 4;
+pub const EQUIVOCATIONS_MAX: usize = 4096;
+/// Heights below the next one whose votes are still compared: a second vote is often later than the decision, and
+/// who is behind votes on heights that are long decided.
+pub const EQUIVOCATION_HEIGHTS_BELOW: u64 = 32;
 /// Heights above the next one whose votes are remembered, unverified, until their set is known.
-pub const EVIDENCE_HEIGHTS_ABOVE: u64 = 4;
-/// Steps of one validator at one height that are remembered: 16 rounds; of more the newest.
-pub const EVIDENCE_STEPS_MAX: usize = 48;
+pub const EQUIVOCATION_HEIGHTS_ABOVE: u64 = 4;
+/// Steps of one validator at one height that are remembered: 8 rounds; of more the newest. With the heights above, a set
+/// of 64 and every place taken by who lies, 25 MB; normally 2 MB.
+pub const EQUIVOCATION_STEPS_MAX: usize = 24;
 /// Messages remembered of one step: the two that contradict each other, and one by which somebody tried to hide them.
-pub const EVIDENCE_MESSAGES_MAX: usize = 3;
+pub const EQUIVOCATION_MESSAGES_MAX: usize = 3;
 /// Prevotes of one validator that are remembered of a height: one a round, of more rounds than a lock can be old without
 /// a newer prevote for it.
 pub const HEARD_PREVOTES_MAX: usize = 64;

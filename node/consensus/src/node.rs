@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 
 use crate::application::{AppError, Application, TipView};
 use crate::engine::{Engine, EngineSettings, make_log_directory, wait_until_free};
+use crate::equivocations::Equivocations;
 use crate::error::{ConsensusError, SubmitError};
-use crate::evidence::Evidence;
 use crate::follow::Following;
 use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
 use crate::guard::{Guard, Standing};
@@ -168,9 +168,9 @@ pub async fn start<A: Application>(
     let keyring = Arc::new(Keyring::new(config.address, consensus_keys, Arc::clone(&sets)));
     let peers = Arc::new(Peers::new(config.address, config.peers.clone(), &tip));
     let counters = Arc::new(Counters::default());
-    let evidence = Evidence::open(&config.guard_directory, &config.origin)
-        .map_err(|source| ConsensusError::Evidence { path: config.guard_directory.clone(), source })?;
-    let watch = Watch::new(config.origin.clone(), config.address, Arc::new(evidence), Arc::clone(&counters), &tip);
+    let kept = Equivocations::open(&config.guard_directory, &config.origin)
+        .map_err(|source| ConsensusError::Equivocations { path: config.guard_directory.clone(), source })?;
+    let watch = Watch::new(config.origin.clone(), config.address, Arc::new(kept), Arc::clone(&counters), &tip);
     let watch = Arc::new(watch);
     let shared = Arc::new(Shared {
         app,
@@ -417,7 +417,7 @@ impl<A: Application> ConsensusHandle<A> {
     /// Kept proofs that a validator signed two things where it may sign one, oldest first, from a place in that order on;
     /// and how many there are.
     pub fn equivocations(&self, from: usize, limit: usize) -> (Vec<Equivocation>, usize) {
-        self.watch.evidence().list(from, limit)
+        self.watch.kept().list(from, limit)
     }
 
     /// The counters.
@@ -435,7 +435,7 @@ impl<A: Application> ConsensusHandle<A> {
         write_gauge(&mut text, "pool_records", "Records waiting.", pool.records as u64);
         write_gauge(&mut text, "pool_bytes", "Bytes of the records waiting.", pool.bytes as u64);
         write_gauge(&mut text, "peers_connected", "Validators connected for record gossip.", connected as u64);
-        let (kept, validators) = self.watch.evidence().counts();
+        let (kept, validators) = self.watch.kept().counts();
         write_gauge(&mut text, "equivocations_kept", "Kept proofs of equivocation.", kept as u64);
         write_gauge(&mut text, "equivocating_validators", "Validators that they are about.", validators as u64);
         write_gauge(&mut text, "voting", "Whether this node votes.", voting);

@@ -2,7 +2,7 @@
 //!
 //! Everything that arrives is compared, also what the engine no longer looks at: votes for a height that is decided, more
 //! messages than it takes, votes of a height that this node has not reached. Signatures are checked only where two messages
-//! contradict each other, so comparing costs a look-up. What is found is kept as [`Equivocation`] (INV-EVIDENCE-1: nothing is
+//! contradict each other, so comparing costs a look-up. What is found is kept as [`Equivocation`] (INV-EQUIVOCATION-1: nothing is
 //! kept, counted or logged that the validator's own key did not sign twice). The engine's own findings are taken as well.
 //!
 //! This node's own signatures are compared with what arrives in its name: so it notices a second process that signs with
@@ -21,8 +21,10 @@ use testamur_primitives::units::Height;
 
 use crate::application::TipView;
 use crate::context::{EngineValue, Network, Proposal, Vote, ledger_round};
-use crate::evidence::Evidence;
-use crate::limits::{EVIDENCE_HEIGHTS_ABOVE, EVIDENCE_HEIGHTS_BELOW, EVIDENCE_MESSAGES_MAX, EVIDENCE_STEPS_MAX};
+use crate::equivocations::Equivocations;
+use crate::limits::{
+    EQUIVOCATION_HEIGHTS_ABOVE, EQUIVOCATION_HEIGHTS_BELOW, EQUIVOCATION_MESSAGES_MAX, EQUIVOCATION_STEPS_MAX,
+};
 use crate::metrics::Counters;
 
 /// What one validator said in one step, as far as it was heard.
@@ -56,7 +58,7 @@ struct State {
 pub struct Watch {
     origin: Origin,
     own: Address,
-    evidence: Arc<Evidence>,
+    kept: Arc<Equivocations>,
     counters: Arc<Counters>,
     state: Mutex<State>,
 }
@@ -84,15 +86,15 @@ pub fn of_proposal(proposal: &Proposal) -> Option<(Place, Said)> {
 
 impl Watch {
     /// A watch of the validator at `own`, over a ledger that stands at `tip`.
-    pub fn new(origin: Origin, own: Address, evidence: Arc<Evidence>, counters: Arc<Counters>, tip: &TipView) -> Self {
-        let watch = Self { origin, own, evidence, counters, state: Mutex::default() };
+    pub fn new(origin: Origin, own: Address, kept: Arc<Equivocations>, counters: Arc<Counters>, tip: &TipView) -> Self {
+        let watch = Self { origin, own, kept, counters, state: Mutex::default() };
         watch.reached(tip);
         watch
     }
 
     /// The kept proofs.
-    pub fn evidence(&self) -> &Evidence {
-        &self.evidence
+    pub fn kept(&self) -> &Equivocations {
+        &self.kept
     }
 
     /// The ledger stands at `tip`: the set of the height after it is known, and heights long below it are forgotten.
@@ -101,7 +103,7 @@ impl Watch {
         let next = tip.height.next();
         state.next = next;
         state.sets.insert(next, Arc::clone(&tip.validators));
-        let lowest = Height(next.get().saturating_sub(EVIDENCE_HEIGHTS_BELOW));
+        let lowest = Height(next.get().saturating_sub(EQUIVOCATION_HEIGHTS_BELOW));
         state.sets = state.sets.split_off(&lowest);
         state.heard = state.heard.split_off(&(lowest, Address::ZERO));
         // What contradicted itself before its set was known.
@@ -149,8 +151,8 @@ impl Watch {
         let Place { height, round, step, validator } = place;
         let mut state = self.state.lock().expect("no panic while held");
         let State { next, sets, heard } = &mut *state;
-        let lowest = next.get().saturating_sub(EVIDENCE_HEIGHTS_BELOW);
-        if !(lowest..=next.get().saturating_add(EVIDENCE_HEIGHTS_ABOVE)).contains(&height.get()) {
+        let lowest = next.get().saturating_sub(EQUIVOCATION_HEIGHTS_BELOW);
+        if !(lowest..=next.get().saturating_add(EQUIVOCATION_HEIGHTS_ABOVE)).contains(&height.get()) {
             return;
         }
         let set = sets.get(&height);
@@ -161,7 +163,7 @@ impl Watch {
             return;
         }
         let steps = heard.entry((height, validator)).or_default();
-        if steps.len() >= EVIDENCE_STEPS_MAX && !steps.contains_key(&(round.0, step)) {
+        if steps.len() >= EQUIVOCATION_STEPS_MAX && !steps.contains_key(&(round.0, step)) {
             match steps.first_key_value() {
                 Some((oldest, _)) if *oldest < (round.0, step) => steps.pop_first(),
                 _ => return,
@@ -176,7 +178,7 @@ impl Watch {
         {
             return;
         }
-        if heard.messages.len() < EVIDENCE_MESSAGES_MAX {
+        if heard.messages.len() < EQUIVOCATION_MESSAGES_MAX {
             heard.messages.push(message);
         } else if message.verified {
             // What this node signed itself is never pushed out by what is not checked.
@@ -198,7 +200,7 @@ impl Watch {
         heard.messages.retain_mut(|message| {
             let signed = |bytes: Vec<u8>| verify_ed25519(key, &bytes, &message.signature).is_ok();
             message.verified = message.verified || place.message(&self.origin, &message.said).is_some_and(signed);
-            message.verified // INV-EVIDENCE-1
+            message.verified // INV-EQUIVOCATION-1
         });
         if !differ(&heard.messages) {
             heard.messages.truncate(1);
@@ -215,7 +217,7 @@ impl Watch {
         Counters::add(counter, 1);
         let statement = |message: Message| Statement::new(&message.said, &message.signature);
         let proof = Equivocation::new(&self.origin, &place, key, statement(first), statement(second));
-        if !self.evidence.keep(proof) {
+        if !self.kept.keep(proof) {
             return; // known from before a restart, or so much is known of it that the counter must do
         }
         let (name, Place { height, round, step, validator }) = (&validator.name, place);
@@ -339,8 +341,8 @@ pub(crate) mod tests {
     impl Setup {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
-            let evidence = Arc::new(Evidence::open(directory.path(), &origin()).unwrap());
-            let watch = Watch::new(origin(), address(1), evidence, Arc::default(), &tip(8));
+            let kept = Arc::new(Equivocations::open(directory.path(), &origin()).unwrap());
+            let watch = Watch::new(origin(), address(1), kept, Arc::default(), &tip(8));
             Self { watch, _directory: directory }
         }
 
@@ -365,11 +367,11 @@ pub(crate) mod tests {
             assert_eq!(setup.found(), count as u64 + 1, "{step:?}");
         }
         let began = Instant::now();
-        while setup.watch.evidence().counts() != (3, 1) {
+        while setup.watch.kept().counts() != (3, 1) {
             assert!(began.elapsed() < Duration::from_secs(20));
             std::thread::yield_now();
         }
-        for proof in setup.watch.evidence().list(0, 9).0 {
+        for proof in setup.watch.kept().list(0, 9).0 {
             proof.verify(&origin(), &tip(8).validators).unwrap();
         }
     }
@@ -393,7 +395,7 @@ pub(crate) mod tests {
         let setup = Setup::new();
         setup.watch.reached(&tip(9));
         setup.watch.reached(&tip(10));
-        for height in [9, 12, 30] {
+        for height in [9, 12, 300] {
             for number in [1, 2] {
                 setup.hears(place(height, VoteStep::Prevote, 3), number, 3);
             }
@@ -401,12 +403,12 @@ pub(crate) mod tests {
         assert_eq!(setup.found(), 1, "the late one");
         setup.watch.reached(&tip(11));
         assert_eq!(setup.found(), 2, "the early one, once its set is known");
-        for height in 12..40 {
+        for height in 12..200 {
             setup.watch.reached(&tip(height));
         }
         assert_eq!(setup.found(), 2);
         let state = setup.watch.state.lock().unwrap();
-        assert!(state.heard.is_empty() && state.sets.len() as u64 <= EVIDENCE_HEIGHTS_BELOW + 1);
+        assert!(state.heard.is_empty() && state.sets.len() as u64 <= EQUIVOCATION_HEIGHTS_BELOW + 1);
     }
 
     #[test]
@@ -435,8 +437,8 @@ pub(crate) mod tests {
         let state = setup.watch.state.lock().unwrap();
         assert_eq!(state.heard.len(), 1);
         let steps = state.heard.values().next().unwrap();
-        assert_eq!(steps.len(), EVIDENCE_STEPS_MAX);
+        assert_eq!(steps.len(), EQUIVOCATION_STEPS_MAX);
         assert_eq!(steps.last_key_value().unwrap().0.0, 999);
-        assert!(steps.values().all(|heard| heard.messages.len() <= EVIDENCE_MESSAGES_MAX));
+        assert!(steps.values().all(|heard| heard.messages.len() <= EQUIVOCATION_MESSAGES_MAX));
     }
 }

@@ -1,6 +1,7 @@
 //! All rows. Each file is one family of faults, and lists its own.
 
 mod audit;
+mod byzantine;
 mod clock;
 mod full;
 mod haul;
@@ -16,6 +17,7 @@ use super::Row;
 pub fn all() -> Vec<Row> {
     let families = [
         audit::ROWS, //
+        byzantine::ROWS,
         clock::ROWS,
         full::ROWS,
         haul::ROWS,

@@ -13,7 +13,7 @@ use testamur_primitives::equivocation::{Equivocation, Place};
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::Address;
 
-use crate::limits::{EVIDENCE_MAX, EVIDENCE_PER_VALIDATOR_MAX};
+use crate::limits::{EQUIVOCATIONS_MAX, EQUIVOCATIONS_PER_VALIDATOR_MAX};
 
 const FILE_NAME: &str = "equivocations.jsonl";
 const NEW_FILE_NAME: &str = "equivocations.new";
@@ -21,7 +21,7 @@ const DAMAGED_FILE_NAME: &str = "equivocations.damaged";
 
 /// The kept proofs.
 #[derive(Debug)]
-pub struct Evidence {
+pub struct Equivocations {
     state: Arc<Mutex<State>>,
     /// To the thread that writes; it ends with this.
     writer: Sender<()>,
@@ -41,7 +41,10 @@ impl State {
     /// Makes room for a proof; `false` where it is known, or one too many.
     fn admit(&mut self, place: Place) -> bool {
         let count = self.by_validator.entry(place.validator).or_insert(0);
-        if self.places.len() >= EVIDENCE_MAX || *count >= EVIDENCE_PER_VALIDATOR_MAX || !self.places.insert(place) {
+        if self.places.len() >= EQUIVOCATIONS_MAX
+            || *count >= EQUIVOCATIONS_PER_VALIDATOR_MAX
+            || !self.places.insert(place)
+        {
             return false;
         }
         *count += 1;
@@ -49,7 +52,7 @@ impl State {
     }
 }
 
-impl Evidence {
+impl Equivocations {
     /// Opens the file of a directory that exists, or begins one. Lines that are no proofs of this network are put aside
     /// with the whole file, and the others stay.
     pub fn open(directory: &Path, origin: &Origin) -> io::Result<Self> {
@@ -75,7 +78,7 @@ impl Evidence {
         }
         if !whole {
             // The last line was being written when the machine stopped, or the disk changed something.
-            tracing::warn!(path = %path.display(), kept = state.kept.len(), "some evidence is damaged and put aside");
+            tracing::warn!(path = %path.display(), kept = state.kept.len(), "some proofs of equivocation are damaged and put aside");
             let new = directory.join(NEW_FILE_NAME);
             let mut file = File::create(&new)?;
             file.write_all(&good)?;
@@ -89,7 +92,7 @@ impl Evidence {
         let (writer, wanted) = channel();
         let written = Arc::clone(&state);
         // A thread of its own: whoever hears of a contradiction must not wait for the disk.
-        std::thread::Builder::new().name("evidence".into()).spawn(move || write_all(&path, &written, &wanted))?;
+        std::thread::Builder::new().name("equivocations".into()).spawn(move || write_all(&path, &written, &wanted))?;
         Ok(Self { state, writer })
     }
 
@@ -138,7 +141,7 @@ fn write_all(path: &PathBuf, state: &Mutex<State>, wanted: &Receiver<()>) {
                 state.kept.extend(written);
             }
             Err(error) => {
-                tracing::error!(path = %path.display(), %error, "evidence of equivocation cannot be written: free the disk");
+                tracing::error!(path = %path.display(), %error, "proofs of equivocation cannot be written: free the disk");
             }
         }
     }
@@ -176,10 +179,10 @@ mod tests {
     use super::*;
     use crate::watch::tests::{equivocation, origin};
 
-    fn wait_kept(evidence: &Evidence, count: usize) {
+    fn wait_kept(kept: &Equivocations, count: usize) {
         let began = Instant::now();
-        while evidence.counts().0 < count {
-            assert!(began.elapsed() < Duration::from_secs(20), "{} of {count} are on disk", evidence.counts().0);
+        while kept.counts().0 < count {
+            assert!(began.elapsed() < Duration::from_secs(20), "{} of {count} are on disk", kept.counts().0);
             std::thread::yield_now();
         }
     }
@@ -187,39 +190,39 @@ mod tests {
     #[test]
     fn what_was_kept_is_there_after_a_restart_and_a_torn_line_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let evidence = Evidence::open(directory.path(), &origin()).unwrap();
+        let kept = Equivocations::open(directory.path(), &origin()).unwrap();
         for height in 1..=3 {
-            assert!(evidence.keep(equivocation(height, 1)));
-            assert!(!evidence.keep(equivocation(height, 1)), "twice the same");
+            assert!(kept.keep(equivocation(height, 1)));
+            assert!(!kept.keep(equivocation(height, 1)), "twice the same");
         }
-        wait_kept(&evidence, 3);
-        drop(evidence);
+        wait_kept(&kept, 3);
+        drop(kept);
         let path = directory.path().join(FILE_NAME);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
-        let evidence = Evidence::open(directory.path(), &origin()).unwrap();
-        assert_eq!(evidence.list(0, 10).0, [equivocation(1, 1), equivocation(2, 1)]);
+        let kept = Equivocations::open(directory.path(), &origin()).unwrap();
+        assert_eq!(kept.list(0, 10).0, [equivocation(1, 1), equivocation(2, 1)]);
         assert!(directory.path().join(DAMAGED_FILE_NAME).exists());
-        assert!(evidence.keep(equivocation(3, 1)), "the torn one can be kept again");
-        wait_kept(&evidence, 3);
-        drop(evidence);
+        assert!(kept.keep(equivocation(3, 1)), "the torn one can be kept again");
+        wait_kept(&kept, 3);
+        drop(kept);
         // One changed byte in the middle: the others stay.
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        let evidence = Evidence::open(directory.path(), &origin()).unwrap();
-        assert_eq!(evidence.list(0, 10).0, [equivocation(1, 1), equivocation(3, 1)]);
+        let kept = Equivocations::open(directory.path(), &origin()).unwrap();
+        assert_eq!(kept.list(0, 10).0, [equivocation(1, 1), equivocation(3, 1)]);
     }
 
     #[test]
     fn of_one_validator_only_so_much_is_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let evidence = Evidence::open(directory.path(), &origin()).unwrap();
-        let proofs = (1..=EVIDENCE_PER_VALIDATOR_MAX as u64 + 5).map(|height| equivocation(height, 1));
-        assert_eq!(proofs.filter(|proof| evidence.keep(proof.clone())).count(), EVIDENCE_PER_VALIDATOR_MAX);
-        assert!(evidence.keep(equivocation(1, 2)), "another one's");
-        wait_kept(&evidence, EVIDENCE_PER_VALIDATOR_MAX + 1);
-        assert_eq!(evidence.counts().1, 2);
+        let kept = Equivocations::open(directory.path(), &origin()).unwrap();
+        let proofs = (1..=EQUIVOCATIONS_PER_VALIDATOR_MAX as u64 + 5).map(|height| equivocation(height, 1));
+        assert_eq!(proofs.filter(|proof| kept.keep(proof.clone())).count(), EQUIVOCATIONS_PER_VALIDATOR_MAX);
+        assert!(kept.keep(equivocation(1, 2)), "another one's");
+        wait_kept(&kept, EQUIVOCATIONS_PER_VALIDATOR_MAX + 1);
+        assert_eq!(kept.counts().1, 2);
     }
 }
