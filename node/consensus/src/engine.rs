@@ -210,7 +210,7 @@ impl EngineSettings {
         let (real, parts) =
             spawn_network_actor(net.identity, &config.consensus, &config.value_sync, &registry, net.codec).await?;
         let proxy = crate::faults::Proxy {
-            network: real,
+            network: real.clone(),
             origin: self.origin.clone(),
             address: self.address,
             keys: Arc::clone(&self.keys),
@@ -219,7 +219,10 @@ impl EngineSettings {
         let (proxy, _) = crate::faults::Proxy::spawn(None, proxy, ()).await?;
         let builder = EngineBuilder::new(network, config).with_default_wal(wal).with_custom_network(proxy, parts);
         let builder = builder.with_default_sync(sync).with_default_consensus(consensus);
-        Ok(builder.with_default_request(request).build().await?)
+        let (channels, handle) = builder.with_default_request(request).build().await?;
+        // It stops with the engine, whether or not the proxy lives long enough to tell it, and gives its port back.
+        real.link(handle.actor.get_cell());
+        Ok((channels, handle))
     }
 
     /// Puts the engine's log out of its way; the guard alone then keeps the key from signing twice.

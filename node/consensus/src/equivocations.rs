@@ -38,17 +38,17 @@ struct State {
 }
 
 impl State {
-    /// Makes room for a proof; `false` where it is known, or one too many.
-    fn admit(&mut self, place: Place) -> bool {
+    /// Makes room for a proof, and says which of its validator's it is; none where it is known, or one too many.
+    fn admit(&mut self, place: Place) -> Option<usize> {
         let count = self.by_validator.entry(place.validator).or_insert(0);
         if self.places.len() >= EQUIVOCATIONS_MAX
             || *count >= EQUIVOCATIONS_PER_VALIDATOR_MAX
             || !self.places.insert(place)
         {
-            return false;
+            return None;
         }
         *count += 1;
-        true
+        Some(*count)
     }
 }
 
@@ -67,7 +67,7 @@ impl Equivocations {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let proof = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Equivocation>(line).ok());
             match proof.filter(|proof| proof.verify_signatures(origin).is_ok()) {
-                Some(proof) if state.admit(proof.place()) => {
+                Some(proof) if state.admit(proof.place()).is_some() => {
                     good.extend_from_slice(line);
                     state.kept.push(proof);
                 }
@@ -96,19 +96,18 @@ impl Equivocations {
         Ok(Self { state, writer })
     }
 
-    /// Keeps a proof that was checked; `false` where its place is known already, or no more are kept of that validator. It
-    /// is on disk, and shown, soon after.
-    pub fn keep(&self, proof: Equivocation) -> bool {
-        {
+    /// Keeps a proof that was checked, and says which of its validator's it is; none where its place is known already, or no
+    /// more are kept of that validator. It is on disk, and shown, soon after.
+    pub fn keep(&self, proof: Equivocation) -> Option<usize> {
+        let count = {
             let mut state = self.state.lock().expect("no panic while held");
-            if !state.admit(proof.place()) {
-                return false;
-            }
+            let count = state.admit(proof.place())?;
             state.new.push(proof);
-        }
+            count
+        };
         // The thread ends only with this.
         let _ = self.writer.send(());
-        true
+        Some(count)
     }
 
     /// What is on disk, oldest first, from a place in that order on; and how many there are.
@@ -192,8 +191,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let kept = Equivocations::open(directory.path(), &origin()).unwrap();
         for height in 1..=3 {
-            assert!(kept.keep(equivocation(height, 1)));
-            assert!(!kept.keep(equivocation(height, 1)), "twice the same");
+            assert!(kept.keep(equivocation(height, 1)).is_some());
+            assert!(kept.keep(equivocation(height, 1)).is_none(), "twice the same");
         }
         wait_kept(&kept, 3);
         drop(kept);
@@ -203,7 +202,7 @@ mod tests {
         let kept = Equivocations::open(directory.path(), &origin()).unwrap();
         assert_eq!(kept.list(0, 10).0, [equivocation(1, 1), equivocation(2, 1)]);
         assert!(directory.path().join(DAMAGED_FILE_NAME).exists());
-        assert!(kept.keep(equivocation(3, 1)), "the torn one can be kept again");
+        assert_eq!(kept.keep(equivocation(3, 1)), Some(3), "the torn one can be kept again");
         wait_kept(&kept, 3);
         drop(kept);
         // One changed byte in the middle: the others stay.
@@ -220,8 +219,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let kept = Equivocations::open(directory.path(), &origin()).unwrap();
         let proofs = (1..=EQUIVOCATIONS_PER_VALIDATOR_MAX as u64 + 5).map(|height| equivocation(height, 1));
-        assert_eq!(proofs.filter(|proof| kept.keep(proof.clone())).count(), EQUIVOCATIONS_PER_VALIDATOR_MAX);
-        assert!(kept.keep(equivocation(1, 2)), "another one's");
+        assert_eq!(proofs.filter(|proof| kept.keep(proof.clone()).is_some()).count(), EQUIVOCATIONS_PER_VALIDATOR_MAX);
+        assert_eq!(kept.keep(equivocation(1, 2)), Some(1), "another one's");
         wait_kept(&kept, EQUIVOCATIONS_PER_VALIDATOR_MAX + 1);
         assert_eq!(kept.counts().1, 2);
     }

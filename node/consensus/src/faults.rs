@@ -215,11 +215,6 @@ impl Actor for Proxy {
         }
         Ok(())
     }
-
-    async fn post_stop(&self, _: ActorRef<Self::Msg>, (): &mut ()) -> Result<(), ActorProcessingErr> {
-        self.network.stop(None);
-        Ok(())
-    }
 }
 
 /// A value that nobody has.

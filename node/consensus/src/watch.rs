@@ -217,8 +217,10 @@ impl Watch {
         Counters::add(counter, 1);
         let statement = |message: Message| Statement::new(&message.said, &message.signature);
         let proof = Equivocation::new(&self.origin, &place, key, statement(first), statement(second));
-        if !self.kept.keep(proof) {
-            return; // known from before a restart, or so much is known of it that the counter must do
+        // Known from before a restart, or so much is known of it that the counter must do.
+        let Some(count) = self.kept.keep(proof) else { return };
+        if !count.is_power_of_two() {
+            return; // the log says it the 1st, 2nd, 4th, … time: a liar does not fill it
         }
         let (name, Place { height, round, step, validator }) = (&validator.name, place);
         if validator == self.own {

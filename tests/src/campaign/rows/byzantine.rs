@@ -99,8 +99,7 @@ impl Liars {
         let mut network = Network::make(&Setup { validators, ..Setup::default() });
         let numbers: Vec<_> = (validators - liars..validators).collect();
         network.dishonest.extend(numbers.iter().copied());
-        let liars = Self { network, numbers };
-        let mut liars = liars;
+        let mut liars = Self { network, numbers };
         for number in liars.numbers.clone() {
             liars.say(number, &[]);
             let file = liars.file(number);
@@ -283,6 +282,8 @@ fn crash_after_vote(run: &mut Run) {
                 assert!(began.elapsed() < Duration::from_secs(90), "node 1 votes no more: {}", network.last_words(1));
                 std::thread::sleep(Duration::from_millis(25));
             }
+            let words = network.last_words(1);
+            assert!(!words.contains("fatal: "), "it did not die of the failpoint: {words}");
             let began = Instant::now();
             network.start_node(1);
             network.wait_ready();
