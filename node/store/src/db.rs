@@ -141,6 +141,11 @@ impl Database {
         }));
         let mut options = WriteOptions::default();
         options.set_sync(self.access != Access::Bulk);
+        // A store that says "on disk" too early: what a power cut must show (R4).
+        #[cfg(feature = "faults")]
+        if crate::faults::acts("store.write.not-synced").is_some() {
+            options.set_sync(false);
+        }
         options.disable_wal(self.access == Access::Bulk);
         self.db.write_opt(batch.inner, &options).map_err(|source| StoreError::Database { operation: "write", source })
     }
