@@ -12,6 +12,7 @@
 //!
 //! **Absences.** Limits of time are figures, not failures, unless the row says "bad" itself: machines are noisy.
 
+mod disk;
 mod line;
 mod random;
 mod record;

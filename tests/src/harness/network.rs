@@ -306,6 +306,29 @@ impl Network {
         (0..self.nodes.len()).for_each(|number| self.kill(number));
     }
 
+    /// Cuts the power of all at one instant: every process is stopped where it is, `cut` keeps what is on the disk, and
+    /// none runs on. What a guard had written and not synced is not looked at: its signature never left.
+    pub fn cut_power(&mut self, cut: impl FnOnce()) {
+        let mut running: Vec<_> = self.nodes.iter_mut().filter_map(|node| node.child.take()).collect();
+        let all = running.iter().map(|child| child.id().to_string());
+        let stopped = Command::new("kill").arg("-STOP").args(all).status();
+        assert!(stopped.is_ok_and(|s| s.success()), "kill is there");
+        cut();
+        for child in &mut running {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it can be waited for");
+        }
+    }
+
+    /// Moves a network that does not run to another disk.
+    pub fn move_to(&self, place: &Path) {
+        assert!(self.nodes.iter().all(|node| node.child.is_none()), "nothing runs");
+        let moved = Command::new("cp").arg("-a").args([&self.root(), place]).status();
+        assert!(moved.is_ok_and(|s| s.success()), "cp is there");
+        fs::remove_dir_all(self.root()).expect("it can be removed");
+        std::os::unix::fs::symlink(place, self.root()).expect("a link can be made");
+    }
+
     /// Asks a validator to stop and waits for it.
     pub fn stop(&mut self, number: usize) {
         if let Some(child) = self.nodes[number].child.as_mut() {

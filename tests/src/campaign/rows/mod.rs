@@ -7,8 +7,10 @@ mod full;
 mod haul;
 mod kill;
 mod links;
+mod power;
 mod rot;
 mod stall;
+mod syscalls;
 mod upgrade;
 
 use super::Row;
@@ -23,8 +25,10 @@ pub fn all() -> Vec<Row> {
         haul::ROWS,
         kill::ROWS,
         links::ROWS,
+        power::ROWS,
         rot::ROWS,
         stall::ROWS,
+        syscalls::ROWS,
         upgrade::ROWS,
     ];
     let mut rows = families.concat();
