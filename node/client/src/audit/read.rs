@@ -240,7 +240,7 @@ impl Auditor {
     /// since any other block where nothing is new.
     async fn consistent(&self, place: usize, newest: &Newest, before: Height) -> Result<(), Stop> {
         let shown = newest.header.height;
-        let before = if before < shown { before } else { Height(1 + random_below(shown.0)?) };
+        let before = if before < shown { before } else { Height(1 + random_below(shown.0.saturating_sub(1))?) };
         let (Some(old), Some(new)) = (self.archive.at(before)?, self.archive.at(shown)?) else { return Ok(()) };
         let theirs = self.header_under(place, newest, before).await?;
         if theirs.header != old.header {
