@@ -27,7 +27,7 @@ use crate::harness::{Liar, Network, Response, Setup, new_record, testamur, wait_
 
 pub(super) const ROWS: &[Row] = &[
     Row { id: "R27", name: "audit-lies", lane: Lane::Machine, ci: 60, release: 1_000, attack: lies },
-    Row { id: "R27", name: "audit-a-network", lane: Lane::Networks, ci: 20, release: 200, attack: network },
+    Row { id: "R27", name: "audit-a-network", lane: Lane::Networks, ci: 10, release: 200, attack: network },
 ];
 
 /// An auditor's own folder, and how it is called.
