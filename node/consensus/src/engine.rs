@@ -38,8 +38,8 @@ use crate::error::ConsensusError;
 use crate::guard::{Guard, GuardError};
 use crate::heard::Heard;
 use crate::limits::{
-    CONNECTIONS_PER_IP_MAX, ENGINE_STOP_MAX, PEERS_MAX, SYNC_BATCH, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
-    SYNC_STATUS_INTERVAL,
+    CONNECTIONS_PER_IP_MAX, ENGINE_STOP_MAX, LISTEN_WAIT, PEERS_MAX, SYNC_BATCH, SYNC_REQUEST_TIMEOUT,
+    SYNC_RESPONSE_BYTES_MAX, SYNC_STATUS_INTERVAL,
 };
 use crate::peers::{Peers, engine_addresses, keep_engine};
 use crate::sets::{Keyring, Sets};
@@ -288,14 +288,22 @@ pub(crate) fn socket_address(address: &Multiaddr) -> Result<SocketAddr, Consensu
     }
 }
 
-/// The engine only logs that its port is taken; and an engine that was stopped closes its port a moment later.
+/// The engine only logs that its port is taken; and an engine that was stopped closes its port a moment later, which is
+/// seconds on a machine that has much to do: a validator that had caught up once died of that.
 pub(crate) async fn wait_until_free(address: &Multiaddr) -> Result<(), ConsensusError> {
     let socket = socket_address(address)?;
     let started = Instant::now();
+    let mut told = false;
     loop {
         match TcpListener::bind(socket) {
             Ok(_) => return Ok(()),
-            Err(_) if started.elapsed() < ENGINE_STOP_MAX / 5 => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) if started.elapsed() < LISTEN_WAIT => {
+                if !told && started.elapsed() > LISTEN_WAIT / 10 {
+                    told = true;
+                    tracing::warn!(%address, %error, "waiting for the port: another engine or program has it");
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             Err(source) => return Err(ConsensusError::Listen { address: address.to_string(), source }),
         }
     }
@@ -331,6 +339,19 @@ async fn wait_until_unlocked(path: &Path) -> Result<(), ConsensusError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_engine_waits_for_the_port_of_the_one_before() {
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", held.local_addr().unwrap().port()).parse().unwrap();
+        let release = tokio::spawn(async move {
+            // Longer than the second that was once all its patience.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            drop(held);
+        });
+        wait_until_free(&address).await.unwrap();
+        release.await.unwrap();
+    }
 
     #[tokio::test]
     async fn an_engine_waits_for_the_log_of_the_one_before() {

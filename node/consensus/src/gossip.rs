@@ -9,30 +9,28 @@
 //! An attachment travels with its record, in a message of their own. A node that lacks attachments (it caught up with
 //! blocks that others had decided) asks its peers for them one by one.
 //!
-//! Messages: a kind byte, then `0` hello: height (8); `1` bundle: records, each with its length (2) before it; `2` record:
+//! Messages: a kind byte, then `0` hello: height (8), number of the process (8); `1` bundle: records, each with its length (2) before it; `2` record:
 //! its length (2), its bytes, then its attachment's bytes; `3` wanted: SHA-256 of an attachment (32). The answer to a
 //! wanted attachment that is held is `4` and its bytes; every other answer is a hello.
 
+mod behaviour;
+mod voices;
 mod work;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
-use libp2p::allow_block_list::{self, AllowedPeers};
-use libp2p::connection_limits::{self, ConnectionLimits};
+use futures::StreamExt as _;
 use libp2p::identity::Keypair;
-use libp2p::request_response::{self, OutboundRequestId, ProtocolSupport, ResponseChannel};
+use libp2p::request_response::{self, OutboundRequestId, ResponseChannel};
+use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use testamur_primitives::block::push_entry;
 use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::AttachmentHash;
-use testamur_primitives::limits::ATTACHMENT_BYTES_MAX;
 use testamur_primitives::units::Height;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -40,10 +38,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::error::ConsensusError;
 use crate::limits::{
     ATTACHMENTS_ASK_INTERVAL, ATTACHMENTS_ASKED_MAX, BUNDLE_BYTES_MAX, BUNDLE_WAIT, BUNDLES_CHECKED_MAX,
-    BUNDLES_IN_FLIGHT_MAX, GOSSIP_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX, PEERS_MAX, REDIAL_FIRST, REDIAL_MAX,
+    BUNDLES_IN_FLIGHT_MAX, DUPLICATE_TOLD_AGAIN, GREET_INTERVAL, PEER_QUEUE_BYTES_MAX, REDIAL_FIRST, REDIAL_MAX,
 };
 use crate::metrics::Counters;
 use crate::peers::Table;
+use behaviour::{Behaviour, BehaviourEvent};
+use voices::Voices;
 use work::Work;
 
 /// What gossip needs of its node.
@@ -135,7 +135,7 @@ pub(crate) fn start(
 ) -> Result<(GossipSender, tokio::task::JoinHandle<ConsensusError>), ConsensusError> {
     let failed = |error: &dyn std::fmt::Display| ConsensusError::Gossip(error.to_string());
     let protocol =
-        StreamProtocol::try_from_owned(format!("/testamur/records/2/{}", config.origin)).map_err(|e| failed(&e))?;
+        StreamProtocol::try_from_owned(format!("/testamur/records/3/{}", config.origin)).map_err(|e| failed(&e))?;
     let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
@@ -166,84 +166,10 @@ pub(crate) fn start(
         lacking,
         asked: HashMap::new(),
         turn: 0,
+        process: voices::own(),
     };
     gossip.follow_table();
     Ok((GossipSender(sender), tokio::spawn(gossip.run())))
-}
-
-#[derive(NetworkBehaviour)]
-struct Behaviour {
-    allowed: allow_block_list::Behaviour<AllowedPeers>,
-    limits: connection_limits::Behaviour,
-    ping: ping::Behaviour,
-    records: request_response::Behaviour<BundleCodec>,
-}
-
-impl Behaviour {
-    /// For nobody yet.
-    fn new(protocol: StreamProtocol) -> Self {
-        // Both sides may dial at once; strangers are refused after the handshake and never hold more than this.
-        let limits = ConnectionLimits::default()
-            .with_max_established_per_peer(Some(2))
-            .with_max_pending_incoming(Some(2 * PEERS_MAX as u32 + 16));
-        let config = request_response::Config::default()
-            .with_request_timeout(Duration::from_secs(30))
-            .with_max_concurrent_streams(2 * BUNDLES_IN_FLIGHT_MAX);
-        Self {
-            allowed: allow_block_list::Behaviour::default(),
-            limits: connection_limits::Behaviour::new(limits),
-            ping: ping::Behaviour::default(),
-            records: request_response::Behaviour::with_codec(BundleCodec, [(protocol, ProtocolSupport::Full)], config),
-        }
-    }
-}
-
-/// Bounded raw bytes.
-#[derive(Debug, Clone, Copy)]
-struct BundleCodec;
-
-async fn read_bounded(io: impl AsyncRead + Unpin + Send, bytes_max: usize) -> io::Result<Bytes> {
-    let mut bytes = Vec::new();
-    io.take(bytes_max as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a bundle is longer than allowed"));
-    }
-    Ok(bytes.into())
-}
-
-#[async_trait::async_trait]
-impl request_response::Codec for BundleCodec {
-    type Protocol = StreamProtocol;
-    type Request = Bytes;
-    type Response = Bytes;
-
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        read_bounded(io, GOSSIP_MESSAGE_BYTES_MAX).await
-    }
-
-    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        read_bounded(io, 1 + ATTACHMENT_BYTES_MAX).await
-    }
-
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Bytes) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        io.write_all(&request).await
-    }
-
-    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Bytes) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        io.write_all(&response).await
-    }
 }
 
 struct Peer {
@@ -255,6 +181,9 @@ struct Peer {
     queue: VecDeque<(Bytes, u64)>,
     queue_bytes: usize,
     in_flight: usize,
+    voices: Voices,
+    /// When its operator was last told of a second process, in this node's log.
+    told: Option<Instant>,
 }
 
 impl Peer {
@@ -267,6 +196,8 @@ impl Peer {
             queue: VecDeque::new(),
             queue_bytes: 0,
             in_flight: 0,
+            voices: Voices::default(),
+            told: None,
         }
     }
 }
@@ -293,17 +224,22 @@ struct Gossip {
     asked: HashMap<OutboundRequestId, AttachmentHash>,
     /// Which peer is asked next.
     turn: usize,
+    /// Number of this process.
+    process: u64,
 }
 
-fn hello(height: Height) -> Bytes {
+fn hello(height: Height, process: u64) -> Bytes {
     let mut message = vec![0];
     message.extend(height.get().to_be_bytes());
+    message.extend(process.to_be_bytes());
     message.into()
 }
 
-fn read_hello(message: &[u8]) -> Option<Height> {
-    let (kind, height) = message.split_first()?;
-    (*kind == 0).then_some(Height(u64::from_be_bytes(height.try_into().ok()?)))
+fn read_hello(message: &[u8]) -> Option<(Height, u64)> {
+    let (kind, rest) = message.split_first()?;
+    let (height, process) = rest.split_first_chunk::<8>()?;
+    let process = process.try_into().ok()?;
+    (*kind == 0).then_some((Height(u64::from_be_bytes(*height)), u64::from_be_bytes(process)))
 }
 
 impl Gossip {
@@ -311,6 +247,8 @@ impl Gossip {
         let mut redial = tokio::time::interval(REDIAL_FIRST);
         let mut ask = tokio::time::interval(ATTACHMENTS_ASK_INTERVAL);
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut greet = tokio::time::interval(GREET_INTERVAL);
+        greet.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = self.bundle_due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
@@ -326,12 +264,13 @@ impl Gossip {
                 },
                 () = tokio::time::sleep_until(due), if self.bundle_due.is_some() => self.flush(),
                 Some((channel, answer)) = self.checked.recv() => {
-                    let answer = answer.unwrap_or_else(|| hello(self.node.height()));
+                    let answer = answer.unwrap_or_else(|| hello(self.node.height(), self.process));
                     // The peer is gone: it asks again.
                     let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
                 }
                 Some(lacking) = self.lacking.recv() => self.ask(&lacking),
                 _ = ask.tick() => self.look_for_lacking(),
+                _ = greet.tick() => self.greet_all(),
                 _ = redial.tick() => self.redial(),
                 // Its sender lives as long as the node.
                 Ok(()) = self.table.changed() => self.follow_table(),
@@ -490,9 +429,7 @@ impl Gossip {
                     peer.connections += 1;
                     peer.redial_wait = REDIAL_FIRST;
                     if peer.connections == 1 {
-                        peer.in_flight += 1;
-                        let message = hello(self.node.height());
-                        self.swarm.behaviour_mut().records.send_request(&peer_id, message);
+                        self.greet(peer_id);
                     }
                 }
             }
@@ -500,6 +437,7 @@ impl Gossip {
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.connections = num_established as usize;
                     if num_established == 0 {
+                        peer.voices.forget();
                         peer.redial_at = Instant::now() + REDIAL_FIRST;
                         peer.queue.clear();
                         peer.queue_bytes = 0;
@@ -524,8 +462,9 @@ impl Gossip {
                     if self.asked.remove(&request_id).is_some() {
                         return self.answered(Some(response));
                     }
-                    if let Some(height) = read_hello(&response) {
+                    if let Some((height, process)) = read_hello(&response) {
                         self.tips.set(peer, Some(height));
+                        self.hear(peer, process);
                     }
                     self.confirmed(peer, request_id);
                 }
@@ -541,6 +480,39 @@ impl Gossip {
         }
     }
 
+    fn greet(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.in_flight += 1;
+        let message = hello(self.node.height(), self.process);
+        self.swarm.behaviour_mut().records.send_request(&id, message);
+    }
+
+    /// Greets who is quiet, so that two processes with one key are heard where nothing else is said, too.
+    fn greet_all(&mut self) {
+        let quiet: Vec<_> =
+            self.peers.iter().filter(|(_, p)| p.connections > 0 && p.in_flight == 0).map(|(id, _)| *id).collect();
+        quiet.into_iter().for_each(|id| self.greet(id));
+    }
+
+    fn hear(&mut self, id: PeerId, process: u64) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !peer.voices.hear(process) {
+            return;
+        }
+        Counters::add(&self.counters.duplicate_keys, 1);
+        if peer.told.is_none_or(|told| told.elapsed() > DUPLICATE_TOLD_AGAIN) {
+            peer.told = Some(Instant::now());
+            let validator = self.table.borrow().iter().find(|p| p.id == id).map(|p| p.validator.to_string());
+            let validator = validator.unwrap_or_default();
+            tracing::error!(
+                %validator,
+                peer = %id,
+                "TWO processes run with this validator's keys at once: they will sign twice. Its operator must stop one of \
+                 them, and find out who started it"
+            );
+        }
+    }
+
     fn confirmed(&mut self, id: PeerId, _request: OutboundRequestId) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.in_flight = peer.in_flight.saturating_sub(1);
@@ -549,10 +521,11 @@ impl Gossip {
     }
 
     fn receive(&mut self, peer: PeerId, message: Bytes, channel: ResponseChannel<Bytes>) {
-        if let Some(height) = read_hello(&message) {
+        if let Some((height, process)) = read_hello(&message) {
             self.tips.set(peer, Some(height));
+            self.hear(peer, process);
             self.node.greeted(height);
-            let answer = hello(self.node.height());
+            let answer = hello(self.node.height(), self.process);
             let _ = self.swarm.behaviour_mut().records.send_response(channel, answer);
             return;
         }

@@ -70,6 +70,13 @@ pub const PEER_QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bundles being verified at once; more wait in the connection. A core verifies 10,000 records a second, and consensus
 /// needs the others.
 pub const BUNDLES_CHECKED_MAX: usize = 2;
+/// Record-gossip connections of one key: both sides may dial at once, and a second process with the same key, which is
+/// a mistake that must be heard to be named, makes as many.
+pub const CONNECTIONS_PER_KEY_MAX: u32 = 4;
+/// How often peers are greeted: two processes with one key are named after some greetings, before the next height or two.
+pub const GREET_INTERVAL: Duration = Duration::from_millis(500);
+/// How soon the log names a validator with two processes again.
+pub const DUPLICATE_TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// First wait before dialling a lost peer again.
 pub const REDIAL_FIRST: Duration = Duration::from_millis(200);
 /// Longest wait before dialling a lost peer again.
@@ -88,6 +95,9 @@ pub const GUARD_FILE_BYTES_MAX: u64 = 256 * 1024;
 pub const GUARD_ENTRY_BYTES_MAX: usize = 4096;
 /// Committed blocks that a slow listener of events may lag behind before it misses some.
 pub const EVENTS_MAX: usize = 256;
+/// How long a start waits for its port: the engine before it has up to [`ENGINE_STOP_MAX`] to let go of it, and as long
+/// again where thirty other programs want the processor (measured: more than a second at a load of 30 on two cores).
+pub const LISTEN_WAIT: Duration = Duration::from_secs(10);
 /// How long the engine may take to stop before it is killed.
 pub const ENGINE_STOP_MAX: Duration = Duration::from_secs(5);
 /// Kept proofs of equivocation of one validator: one is enough to remove it, more show how it goes on. What comes after is

@@ -30,6 +30,8 @@ pub struct Counters {
     pub double_proposals: AtomicU64,
     /// Pairs of contradicting votes seen.
     pub double_votes: AtomicU64,
+    /// How often a validator was heard with two processes at once.
+    pub duplicate_keys: AtomicU64,
     /// Records that came by gossip.
     pub gossip_records: AtomicU64,
     /// Bundles sent to peers.
@@ -62,6 +64,7 @@ impl Counters {
             ("parts_refused", "Streams of parts refused.", &self.parts_refused),
             ("double_proposals", "Contradicting pairs of proposals.", &self.double_proposals),
             ("double_votes", "Contradicting pairs of votes.", &self.double_votes),
+            ("duplicate_keys", "Times a validator was heard with two processes at once.", &self.duplicate_keys),
             ("gossip_records", "Records that came by gossip.", &self.gossip_records),
             ("gossip_bundles", "Bundles sent to peers.", &self.gossip_bundles),
             ("gossip_records_dropped", "Records not passed on to a slow peer.", &self.gossip_dropped),
