@@ -65,6 +65,8 @@ pub struct Network {
     pub dishonest: BTreeSet<usize>,
     /// The build that its operators run; `None` is the product.
     pub release: Option<PathBuf>,
+    /// An operator has vouched for a lost guard: the others may rightly see double signatures. Forks may still never be.
+    pub double_signatures_expected: bool,
     /// What each node ever showed.
     pub(super) watch: Watch,
     /// What each validator's guard has said, over all its files.
@@ -149,6 +151,7 @@ impl Network {
             written: Arc::default(),
             dishonest: BTreeSet::new(),
             release: None,
+            double_signatures_expected: false,
             watch,
             signed: BTreeMap::new(),
             gateway: None,
@@ -367,16 +370,34 @@ impl Network {
     pub fn back_up(&self, number: usize) -> PathBuf {
         assert!(self.nodes[number].child.is_none(), "it is stopped");
         let place = self.directory.path().join(format!("backup-{number}"));
+        if place.exists() {
+            fs::remove_dir_all(&place).expect("an older backup can be removed");
+        }
         copy(&self.nodes[number].dir, &place);
         place
     }
 
     /// Puts a backup in the place of a stopped validator's state.
     pub fn restore(&mut self, number: usize, backup: &Path) {
-        self.wipe(number);
-        for part in ["data", "guard", "wal"] {
-            copy(&backup.join(part), &self.nodes[number].dir.join(part));
+        self.restore_parts(number, backup, &["data", "guard", "wal"]);
+    }
+
+    /// As [`Network::restore`], of some of `data`, `guard` and `wal` only: the others stay as they are.
+    pub fn restore_parts(&mut self, number: usize, backup: &Path, parts: &[&str]) {
+        assert!(self.nodes[number].child.is_none(), "it is stopped");
+        self.watch.new_life(number);
+        for part in parts {
+            let place = self.nodes[number].dir.join(part);
+            if place.exists() {
+                fs::remove_dir_all(&place).expect("it can be removed");
+            }
+            copy(&backup.join(part), &place);
         }
+    }
+
+    /// What this validator has signed is known to nobody any more: its operator vouches for a lost guard, and may be wrong.
+    pub fn forget_signatures(&mut self, number: usize) {
+        self.signed.remove(&number);
     }
 
     /// Adds what a validator's guard says to what it said before. INV-GUARD-1 seen from outside: no slot is ever signed

@@ -66,7 +66,10 @@ impl Network {
     pub fn check(&mut self) -> Found {
         let honest: Vec<_> =
             self.nodes.iter().map(|node| node.number).filter(|number| !self.dishonest.contains(number)).collect();
-        honest.iter().for_each(|number| self.start_node(*number));
+        for number in &honest {
+            assert!(!self.has_ended(*number), "node {number} ended by itself:\n{}", self.last_words(*number));
+            self.start_node(*number);
+        }
         self.wait_ready();
         let (notes, seen) = {
             let memory = self.watch.memory();
@@ -80,7 +83,7 @@ impl Network {
 
         let mut clients: Vec<_> = self.nodes.iter().map(|node| Client::new(node.api)).collect();
         let mut found = Found { height: highest, ..Found::default() };
-        if self.dishonest.is_empty() {
+        if self.dishonest.is_empty() && !self.double_signatures_expected {
             self.nobody_saw_a_double_signature();
         }
         let shown = one_ledger(&mut clients, &honest, highest);
@@ -141,9 +144,10 @@ impl Network {
     fn nobody_saw_a_double_signature(&self) {
         for node in &self.nodes {
             let metrics = Client::new(node.admin).get("/metrics").expect("an answer").text();
-            for line in metrics.lines().filter(|l| l.contains("double_") && !l.starts_with('#')) {
+            let of_interest = |l: &&str| (l.contains("double_") || l.contains("duplicate_keys")) && !l.starts_with('#');
+            for line in metrics.lines().filter(of_interest) {
                 let count: f64 = line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
-                assert!(count == 0.0, "node {} saw a double signature: {line}", node.number);
+                assert!(count == 0.0, "node {} saw a key used twice: {line}", node.number);
             }
         }
     }

@@ -115,11 +115,12 @@ fn kill_many(run: &mut Run) {
         network.wait_receipts(network.receipts() + 50);
         std::thread::sleep(random.time(Duration::ZERO..Duration::from_millis(400)));
         let before = network.receipts();
-        let began = match number % 5 {
+        let began = match number % 6 {
             0 => all_at_once(network),
             1 => all_in_turn(network, random),
             2 => two_or_three(network, random),
             3 => all_at_their_signatures(network, random, &faulty),
+            4 => one_at_its_signature(network, random, &faulty),
             _ => one_after_the_other(network, random),
         };
         network.wait_receipts(before + 50);
@@ -183,6 +184,20 @@ fn all_at_their_signatures(network: &mut Network, random: &mut Random, faulty: &
         (ended.count() >= 2).then_some(())
     });
     all_at_once(network)
+}
+
+/// As all at their signatures, of one: it comes back into a round that went on without it.
+fn one_at_its_signature(network: &mut Network, random: &mut Random, faulty: &Path) -> Instant {
+    let node = random.index(network.nodes.len());
+    let signatures = random.below(8);
+    network.kill(node);
+    network.start_node_as(node, faulty, |command| {
+        command.env("FAILPOINTS", format!("consensus.after-guard-sync.abort={signatures}*off->return"));
+    });
+    wait_for("the validator to die at its signature", READY, || network.has_ended(node).then_some(()));
+    let began = Instant::now();
+    network.start_node(node);
+    began
 }
 
 /// A rolling restart of an operator who does not look: asked to stop, started, the next.

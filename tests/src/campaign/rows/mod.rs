@@ -7,9 +7,11 @@ mod full;
 mod haul;
 mod kill;
 mod links;
+mod lost;
 mod power;
 mod rot;
 mod stall;
+mod starved;
 mod syscalls;
 mod upgrade;
 
@@ -25,9 +27,11 @@ pub fn all() -> Vec<Row> {
         haul::ROWS,
         kill::ROWS,
         links::ROWS,
+        lost::ROWS,
         power::ROWS,
         rot::ROWS,
         stall::ROWS,
+        starved::ROWS,
         syscalls::ROWS,
         upgrade::ROWS,
     ];
