@@ -64,7 +64,12 @@ fn no_descriptors(run: &mut Run) {
         limit(pid, &open.to_string());
         let strangers: Vec<_> = (0..64).filter_map(|_| TcpStream::connect(network.nodes[node].api).ok()).collect();
         network.wait_receipts(network.receipts() + MEANWHILE);
-        if network.has_ended(node) {
+        // A failed write is fatal, and the process ends when its requests have: it is waited for.
+        let dies = network.last_words(node).contains("fatal: this node stops now");
+        if dies {
+            wait_for("the node to end", MOST, || network.has_ended(node).then_some(()));
+        }
+        if dies || network.has_ended(node) {
             // No descriptor for the ledger is as fatal as a failed read; it must have said so.
             let words = network.last_words(node);
             assert!(words.contains("Too many open files") || words.contains("os error 24"), "it ended with:\n{words}");
