@@ -7,8 +7,19 @@ use crate::campaign::{Lane, Random, Row, Run};
 use crate::harness::{Network, Pace, Pulse, Setup, faulty_binary, wait_for};
 
 pub(super) const ROWS: &[Row] =
-    &[Row { id: "R22", name: "rolling-upgrade", lane: Lane::Networks, ci: 2, release: 20, attack: upgrades }];
+    &[Row { id: "R22", name: "rolling-upgrade", lane: Lane::Networks, ci: 3, release: 20, attack: upgrades }];
 
+/// Two that decide.
+const OPERATORS: [&str; 8] = [
+    "--operator",
+    "Ministry one,EE",
+    "--operator",
+    "Ministry two,FI",
+    "--operator",
+    "Ministry three,LV",
+    "--approvals",
+    "2",
+];
 /// Enough that every block has records.
 const PACE: Pace = Pace { writers: 12, per_second: 40 };
 /// Heights until the later protocol holds: time to decide on it, at one block a second.
@@ -37,7 +48,9 @@ fn upgrades(run: &mut Run) {
 /// time between two blocks, and receipts.
 fn upgrade(order: [usize; 4]) -> (Duration, usize) {
     let newer = faulty_binary();
-    let mut network = Network::start(&Setup::default());
+    let mut network = Network::make_with(&Setup::default(), &OPERATORS);
+    network.start_all();
+    network.wait_ready();
     let load = network.load_at(PACE);
     let pulse = Pulse::watch(network.nodes.iter().map(|node| node.api).collect());
     let [first, .., straggler] = order;
@@ -60,6 +73,8 @@ fn upgrade(order: [usize; 4]) -> (Duration, usize) {
 
     let from = network.height(first).expect("it runs") + AHEAD;
     network.release = Some(newer);
+    let trust = network.root().join("trust.json").display().to_string();
+    network.told(&["network", "add", &trust]);
     network.decide(&["set-protocol", "2", "--from-block", &from.to_string()]);
     wait_for("the straggler to stop", Duration::from_secs(90), || network.has_ended(straggler).then_some(()));
     let words = fs::read_to_string(network.nodes[straggler].dir.join("log")).expect("a log");
