@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testamur_primitives::receipt::{Receipt, Verdict, verify};
 use testamur_primitives::record::Record;
@@ -228,7 +228,16 @@ fn answers_hold(network: &Network, node: usize, random: &mut Random) -> bool {
     for _ in 0..12 {
         let known = Receipt::decode(random.pick::<Vec<u8>>(&receipts)).expect("a receipt that was handed out");
         let id = Record::parse(known.record.as_bytes()).expect("it holds a record").id();
-        let answer = request(network.nodes[node].api, "GET", &format!("/v1/records/{id}/receipt"), &[], &[]);
+        // A node may be a block behind the one that handed the receipt out; for longer it may not, and be ready.
+        let began = Instant::now();
+        let answer = loop {
+            let answer = request(network.nodes[node].api, "GET", &format!("/v1/records/{id}/receipt"), &[], &[]);
+            let unknown = answer.as_ref().is_ok_and(|answer| answer.status == 404);
+            if !unknown || began.elapsed() > Duration::from_secs(10) {
+                break answer;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
         match answer {
             Ok(answer) if answer.status == 200 => {
                 let again = Receipt::decode(&answer.body).expect("what a node hands out is a receipt");
