@@ -5,6 +5,11 @@ use std::time::Duration;
 /// Free disk below which a node takes no more records: a thousand full blocks with their indexes, so that what is
 /// already accepted is written long before the disk is full.
 pub(crate) const FREE_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
+/// Open files that a node asks for: connections of the API, the admin listener and peers, and the database's files, four
+/// times over.
+pub(crate) const DESCRIPTORS_MAX: u64 = 8_192;
+/// Open files below which a node warns: 1,024 connections of the API, 256 tables, and as many of everything else.
+pub(crate) const DESCRIPTORS_MIN: u64 = 2_048;
 /// How often free disk is looked at: records are refused within a second of the disk running low, whoever fills it, and
 /// asking costs microseconds. At the highest measured rate a node writes some 10 MiB in this time.
 pub(crate) const FREE_BYTES_INTERVAL: Duration = Duration::from_millis(500);

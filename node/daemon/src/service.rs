@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal as _;
 
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 use crate::exit::CommandError;
+use crate::limits::{DESCRIPTORS_MAX, DESCRIPTORS_MIN};
 
 /// What is logged when nobody says otherwise: our own events, and of libraries what went wrong. The engine's network
 /// tells every failed dial and every lost connection, several lines a second while a peer is away (`/readyz` names who
@@ -33,6 +34,27 @@ pub(crate) fn start_log(log: &Log) -> Result<(), CommandError> {
 pub(crate) fn forbid_core_dumps() -> Result<(), CommandError> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
         .map_err(|e| CommandError::failed("process.core", format!("core dumps cannot be turned off: {e}"), ""))
+}
+
+/// As many descriptors as the system's administrator allows. Most systems give a process 1,024 to begin with and more if
+/// it asks: with those, strangers' connections (`CONNECTIONS_MAX` of the API) would leave none for the database's next
+/// file, which is a failed write and the end of the process.
+pub(crate) fn raise_descriptors() {
+    let allowed = getrlimit(Resource::Nofile);
+    let wanted = allowed.maximum.map_or(DESCRIPTORS_MAX, |most| most.min(DESCRIPTORS_MAX));
+    let now = allowed.current.unwrap_or(u64::MAX);
+    if now < wanted
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..allowed })
+    {
+        tracing::warn!(%error, now, wanted, "the limit of open files cannot be raised");
+    }
+    if now.max(wanted) < DESCRIPTORS_MIN {
+        tracing::warn!(
+            wanted,
+            needed = DESCRIPTORS_MIN,
+            "too few open files are allowed: many connections would stop this node. Raise the hard limit (LimitNOFILE=)"
+        );
+    }
 }
 
 /// Has the system stop this process when its parent is gone, however it went.

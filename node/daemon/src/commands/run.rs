@@ -69,6 +69,7 @@ impl Run {
         }
         service::start_log(&config.log)?;
         service::forbid_core_dumps()?;
+        service::raise_descriptors();
         let parts = parts(&self.config, &config, &self)?;
         service::runtime()?.block_on(serve(&config, parts))
     }
