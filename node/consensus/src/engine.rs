@@ -9,6 +9,7 @@
 //! key is rotated. It is a label, by which peers would choose whom to connect to if there were not room for all.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -43,12 +44,15 @@ use crate::limits::{
 };
 use crate::peers::{Peers, engine_addresses, keep_engine};
 use crate::sets::{Keyring, Sets};
-use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier};
+use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier, SyncLog};
 use crate::wake::Wake;
 use crate::watch::Watch;
 
 /// File name of the engine's log.
 const LOG_FILE: &str = "engine.wal";
+/// The engine's log begins with its version (4 bytes, big-endian) and the height that it is about (8).
+const LOG_HEADER_BYTES: usize = 12;
+const LOG_VERSION: [u8; 4] = 1u32.to_be_bytes();
 
 /// All that the engine is started with.
 #[derive(Clone)]
@@ -140,6 +144,7 @@ impl EngineSettings {
         let failed = |error: &dyn std::fmt::Display| ConsensusError::EngineStart(error.to_string());
         wait_until_free(&self.listen).await?;
         wait_until_unlocked(&self.log_directory.join(LOG_FILE)).await?;
+        self.move_unreadable_log_aside()?;
         let codec = WireCodec::new(Arc::clone(&self.wake), Arc::clone(&self.sets)).watched(Arc::clone(&self.watch));
         let seen = Arc::new(SeenProposals::telling(Arc::clone(&self.heard)));
         let verifier = Box::new(StrictVerifier::new(self.origin.clone(), Arc::clone(&self.sets), Arc::clone(&seen)));
@@ -154,6 +159,7 @@ impl EngineSettings {
                 seen,
                 Arc::clone(&self.on_guard_failure),
             )
+            .with_log(self.log_syncer())
             .watched(Arc::clone(&self.watch));
             let public_key = key.public_key().as_bytes().to_vec();
             let peer = self.keypair.public().to_peer_id().to_bytes();
@@ -185,6 +191,9 @@ impl EngineSettings {
         )
         .await
         .map_err(|e| failed(&format!("{e:#}")))?;
+        // The engine syncs its log and not the log's name: without it a power cut could leave no log, and no locks.
+        let sync_names = std::fs::File::open(&self.log_directory).and_then(|directory| directory.sync_all());
+        sync_names.map_err(|source| ConsensusError::Log { path: self.log_directory.clone(), source })?;
         let events = channels.events.subscribe();
         let keeper = tokio::spawn(keep_engine(channels.net_requests.clone(), addresses, table));
         Ok(Engine { channels, signs, handle, events, keeper })
@@ -225,6 +234,33 @@ impl EngineSettings {
         Ok((channels, handle))
     }
 
+    /// Syncs the engine's log from outside: what the engine has appended is in the file, and durable when this returns.
+    fn log_syncer(&self) -> SyncLog {
+        let path = self.log_directory.join(LOG_FILE);
+        Arc::new(move || {
+            let failed = |source| GuardError::Io { what: "sync", path: path.clone(), source };
+            std::fs::File::open(&path).and_then(|file| file.sync_data()).map_err(failed)
+        })
+    }
+
+    /// The engine does not start over a log whose first bytes it cannot read, and neither does the node, ever again: a
+    /// power cut at the log's very beginning, or one flipped bit in it, would need an operator.
+    fn move_unreadable_log_aside(&self) -> Result<(), ConsensusError> {
+        let path = self.log_directory.join(LOG_FILE);
+        let failed = |source| ConsensusError::Log { path: path.clone(), source };
+        let mut head = Vec::new();
+        match std::fs::File::open(&path) {
+            Ok(file) => file.take(LOG_HEADER_BYTES as u64).read_to_end(&mut head).map_err(failed)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        if log_is_readable(&head) {
+            return Ok(());
+        }
+        tracing::warn!(path = %path.display(), "the engine's log cannot be read: it is moved aside, the guard stays");
+        self.move_log_aside()
+    }
+
     /// Puts the engine's log out of its way; the guard alone then keeps the key from signing twice.
     pub(crate) fn move_log_aside(&self) -> Result<(), ConsensusError> {
         let path = self.log_directory.join(LOG_FILE);
@@ -258,6 +294,11 @@ impl Engine {
             node.kill();
         }
     }
+}
+
+/// Whether the engine can read a log that begins with these bytes: none, or its version and a height.
+pub fn log_is_readable(head: &[u8]) -> bool {
+    head.is_empty() || (head.len() >= LOG_HEADER_BYTES && head.starts_with(&LOG_VERSION))
 }
 
 /// A label of its own for each start in one process, or its metrics would appear twice: engines are started again, and so is
@@ -339,6 +380,28 @@ async fn wait_until_unlocked(path: &Path) -> Result<(), ConsensusError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_the_engine_wrote_is_readable_and_a_torn_or_flipped_head_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(LOG_FILE);
+        let mut log = arc_malachitebft_app_channel::app::wal::Log::open(&path).unwrap();
+        log.append(b"an entry").unwrap();
+        log.flush().unwrap();
+        drop(log);
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(log_is_readable(&bytes) && log_is_readable(&[]));
+        for length in 1..LOG_HEADER_BYTES {
+            assert!(!log_is_readable(&bytes[..length]), "cut at {length}");
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            assert!(arc_malachitebft_app_channel::app::wal::Log::open(&path).is_err(), "nor does the engine read it");
+        }
+        for bit in 0..32 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!log_is_readable(&flipped), "bit {bit}");
+        }
+    }
 
     #[tokio::test]
     async fn an_engine_waits_for_the_port_of_the_one_before() {

@@ -11,6 +11,10 @@
 //! begins, so a rotation neither opens a slot to a second key nor loses what was signed in one (INV-GUARD-6); two
 //! processes that hold one key each, by mistake, sign at different heights.
 //!
+//! A lock outlives a power cut in the guard only if what led to it does in the engine's log (INV-GUARD-7): the signer makes
+//! that durable before it asks for a precommit of a value. Else the engine would come back without the lock, could not
+//! prove it to the others, and prevote nil for ever where every vote is needed.
+//!
 //! A guard that is missing, damaged, or knows less than the store cannot tell what its key has signed. It is then
 //! *unsettled*, on disk too, so that a second start does not forget it, and signs nothing (INV-GUARD-5) until
 //! [`Guard::settle`]: when others have decided a height that began after this node started.

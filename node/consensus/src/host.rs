@@ -163,6 +163,11 @@ impl<A: Application> Host<A> {
         }
     }
 
+    /// Says how this node takes part, with this engine.
+    pub(crate) fn announce(&mut self) {
+        self.participation.announce(&self.tip, self.signs);
+    }
+
     fn now(&self) -> Instant {
         self.shared.surroundings.instant()
     }
@@ -170,7 +175,7 @@ impl<A: Application> Host<A> {
     /// Answers the engine until it, or this node, has to stop.
     pub(crate) async fn run(&mut self, channels: &mut Channels<Network>) -> Exit {
         let shared = Arc::clone(&self.shared);
-        self.participation.announce(&self.tip, self.signs);
+        self.announce();
         loop {
             let (due, patience) = (self.heartbeat_due, self.patience_ends());
             tokio::select! {

@@ -26,6 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use crate::application::{AppError, Application, PoolRecord as _, TipView};
 use crate::codec::WireCodec;
 use crate::context::{EngineAddress, Network, Part};
+pub use crate::engine::log_is_readable;
 use crate::error::{ConsensusError, SubmitError};
 use crate::follow::{CatchingUp, Following, Unsettled};
 use crate::guard::{Guard, GuardDisk, GuardError, Standing};
@@ -36,7 +37,7 @@ use crate::participation::{Participation, Role};
 use crate::peers::{Peers, peer_id};
 use crate::pool::Pool;
 use crate::sets::{Keyring, Sets};
-use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier};
+use crate::signer::{GuardedSigner, SeenProposals, StrictVerifier, SyncLog};
 use crate::surroundings::Surroundings;
 use crate::wake::Wake;
 
@@ -119,12 +120,14 @@ impl<A: Application> Seat<A> {
         let participation = Participation::new(config.address, config.peer_key, keys, role_sender);
         let signs = participation.wants_to_sign(following.is_some()).unwrap_or(false);
         let (network, published) = mpsc::channel(PUBLISHED_MAX);
-        let host = Some(Host::new(Arc::clone(&shared), participation, following, signs));
-        Ok(Self { shared, host, signs, network, published, failed: Arc::default(), role })
+        let mut host = Host::new(Arc::clone(&shared), participation, following, signs);
+        host.announce();
+        Ok(Self { shared, host: Some(host), signs, network, published, failed: Arc::default(), role })
     }
 
     /// What an engine is started with: at the start, and after each [`Seat::next_engine`].
-    pub fn engine(&mut self) -> EngineParts {
+    /// `log` makes durable what the engine has written to its log.
+    pub fn engine(&mut self, log: SyncLog) -> EngineParts {
         let Shared { origin, address, keys, guard, sets, surroundings, .. } = &*self.shared;
         let seen = Arc::new(SeenProposals::telling(Arc::clone(&self.shared.heard)));
         let verifier = StrictVerifier::new(origin.clone(), Arc::clone(sets), Arc::clone(&seen));
@@ -138,7 +141,7 @@ impl<A: Application> Seat<A> {
         };
         let (keys, guard) = (Arc::clone(keys), Arc::clone(guard));
         let signer = GuardedSigner::new(origin.clone(), *address, keys, guard, seen, Arc::new(on_failure));
-        let signer = Some(signer.in_surroundings(surroundings.clone()));
+        let signer = Some(signer.in_surroundings(surroundings.clone()).with_log(log));
         EngineParts { address: EngineAddress(*address), signer, verifier }
     }
 
@@ -172,7 +175,9 @@ impl<A: Application> Seat<A> {
         let host = self.host.take().expect("a host between two engines");
         let (following, participation) = host.into_parts();
         self.signs = participation.wants_to_sign(following.is_some()).unwrap_or(self.signs);
-        self.host = Some(Host::new(Arc::clone(&self.shared), participation, following, self.signs));
+        let mut host = Host::new(Arc::clone(&self.shared), participation, following, self.signs);
+        host.announce();
+        self.host = Some(host);
     }
 
     /// The next part of a proposal that goes out to all.

@@ -86,6 +86,9 @@ impl SeenProposals {
     }
 }
 
+/// Makes durable what the engine has written to its log.
+pub type SyncLog = Arc<dyn Fn() -> Result<(), GuardError> + Send + Sync>;
+
 /// Signs through the double-sign guard.
 pub struct GuardedSigner {
     origin: Origin,
@@ -94,6 +97,8 @@ pub struct GuardedSigner {
     guard: Arc<Guard>,
     seen: Arc<SeenProposals>,
     surroundings: Surroundings,
+    /// Makes durable what the engine has written to its log.
+    log: Option<SyncLog>,
     /// Hears what is signed, to compare it with what others send in this validator's name.
     watch: Option<Arc<Watch>>,
     /// Called once, when the guard fails: the engine would only hang.
@@ -120,12 +125,28 @@ impl GuardedSigner {
         seen: Arc<SeenProposals>,
         on_failure: Arc<dyn Fn(GuardError) + Send + Sync>,
     ) -> Self {
-        Self { origin, address, keys, guard, seen, surroundings: Surroundings::Machine, watch: None, on_failure }
+        Self {
+            origin,
+            address,
+            keys,
+            guard,
+            seen,
+            surroundings: Surroundings::Machine,
+            log: None,
+            watch: None,
+            on_failure,
+        }
     }
 
     /// The same elsewhere.
     pub fn in_surroundings(self, surroundings: Surroundings) -> Self {
         Self { surroundings, ..self }
+    }
+
+    /// The same with the engine's log, which is made durable before a lock is (INV-GUARD-7).
+    #[must_use]
+    pub fn with_log(self, sync: SyncLog) -> Self {
+        Self { log: Some(sync), ..self }
     }
 
     /// The same signer, which shows `watch` what it signs.
@@ -145,7 +166,11 @@ impl GuardedSigner {
             return Ok(None); // INV-ROTATE-1
         };
         let guard = Arc::clone(&self.guard);
+        // Crash between the two: the engine knows its lock again from its log, or neither of them knows one.
+        let locks = request.slot.step == Step::Precommit && request.value.is_some();
+        let log = self.log.clone().filter(|_| locks);
         let sign = move || {
+            log.map_or(Ok(()), |sync| sync())?; // INV-GUARD-7
             guard.sign(request, message, |bytes| key.sign(bytes).try_into().expect("an Ed25519 signature has 64 bytes"))
         };
         let signed = self.surroundings.blocking("the signer", sign).await;
