@@ -68,6 +68,7 @@ fn crates_depend_only_along_the_arrows() {
                 "testamur-page",
             ],
         ),
+        ("testamur-sim", &["testamur-consensus", "testamur-registry", "testamur-primitives"]),
         ("testamur-tests", &["testamur-registry", "testamur-credentials", "testamur-paper", "testamur-primitives"]),
     ]);
     // Below the arrows: what must not even be linked, whatever needs it.

@@ -10,6 +10,7 @@ mod links;
 mod lost;
 mod power;
 mod rot;
+mod sim;
 mod stall;
 mod starved;
 mod syscalls;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Row> {
         lost::ROWS,
         power::ROWS,
         rot::ROWS,
+        sim::ROWS,
         stall::ROWS,
         starved::ROWS,
         syscalls::ROWS,

@@ -1,0 +1,774 @@
+//! One run: nodes, links, clients and faults, event by event in the order of simulated time.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arc_malachitebft_app_channel::app::types::codec::Codec as _;
+use arc_malachitebft_app_channel::app::types::core::NilOrVal;
+use arc_malachitebft_app_channel::app::types::{PeerId, SignedConsensusMsg};
+use bytes::Bytes;
+use testamur_consensus::application::Application as _;
+use testamur_consensus::context::{EngineValue, Network, Vote};
+use testamur_consensus::guard::Guard;
+use testamur_consensus::seat::{Seat, SeatConfig, engine_peer};
+use testamur_consensus::surroundings::Surroundings;
+use testamur_primitives::checkpoint::ValueId;
+use testamur_primitives::genesis::Origin;
+use testamur_primitives::hash::Address;
+use testamur_primitives::key::SigningKey;
+use testamur_primitives::units::Height;
+
+use crate::check::{Broken, Checker};
+use crate::disk::Disk;
+use crate::ledger::{Beginning, JOURNAL, Ledger, Manners, Verified};
+use crate::node::{Done, Ended, LOG, MakeSigner, Message, Node, NodeParts, To};
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::setup::{self, START};
+use crate::signing::{LooseSigner, Slots, ValidVotes, sign_vote};
+use crate::time::{Micros, NodeClocks, SECOND, Time};
+use crate::trace::Trace;
+
+/// The double-sign guard's name on the disk.
+const GUARD: &str = "guard.log";
+/// How long a start waits for the heights of peers it does not reach.
+const PEERS_WAIT: Micros = 1_500_000;
+/// When an honest network must have gone on after its last fault: rounds may have grown to 20 s, and who lost its guard
+/// waits for others.
+pub const LIVENESS_MAX: Micros = 240 * SECOND;
+/// Blocks that must come after the last fault.
+const GOES_ON: u64 = 3;
+/// Old messages that a Byzantine validator keeps.
+const KEPT_MAX: usize = 64;
+
+/// What is broken on purpose, to see whether the checkers find it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variant {
+    /// Nothing.
+    #[default]
+    None,
+    /// Validators sign without the guard, and the engine's log is lost with the power.
+    NoGuard,
+    /// Validators never sign twice in a slot, but a restart forgets their locks.
+    IgnoreLock,
+    /// Disks say that they synced, and did not.
+    AckBeforeSync,
+    /// The guard's disk alone says so, and the engine's log is lost with the power.
+    GuardNotSynced,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Hash over everything that happened, in order.
+    pub trace: u64,
+    /// What broke.
+    pub broken: Option<Broken>,
+    /// Heights decided.
+    pub heights: u64,
+    /// Records that are final.
+    pub records: u64,
+    /// From the last fault until every honest node had gone on.
+    pub healed_after: Micros,
+    /// Starts of nodes.
+    pub starts: u64,
+    /// Pairs of contradicting messages that honest nodes saw.
+    pub evidence: u64,
+    /// Operations of disks that failed.
+    pub io_failures: u64,
+    /// Events.
+    pub events: u64,
+}
+
+enum Event {
+    Deliver { to: usize, from: PeerId, message: Arc<Message> },
+    Boot(usize),
+    Cut(usize, bool),
+    Blackout,
+    Partition,
+    Clock(usize),
+    TakeAway,
+    Submit,
+    Heal,
+}
+
+struct Place {
+    validator: usize,
+    honest: bool,
+    disk: Disk,
+    guard_disk: Disk,
+    clocks: Arc<NodeClocks>,
+    node: Option<Node>,
+    /// Its boot is under way or planned.
+    booting: bool,
+    /// It waits for the heights of peers, and starts without them when that has taken too long.
+    waiting: bool,
+    /// Its disk was taken from it since its last start.
+    taken: bool,
+    slots: Slots,
+}
+
+/// A run.
+pub struct World {
+    plan: Plan,
+    variant: Variant,
+    seed: u64,
+    time: Time,
+    random: Random,
+    faults: Random,
+    beginning: Beginning,
+    origin: Origin,
+    verified: Verified,
+    valid: ValidVotes,
+    places: Vec<Place>,
+    addresses: Vec<Address>,
+    peers: Vec<PeerId>,
+    queue: BTreeMap<(Micros, u64), Event>,
+    sequence: u64,
+    cut: Vec<Vec<bool>>,
+    healed: bool,
+    goal: u64,
+    kept: Vec<(usize, Arc<Message>)>,
+    values: Vec<ValueId>,
+    records: u64,
+    starts: u64,
+    evidence: u64,
+    events: u64,
+    checker: Checker,
+    trace: Trace,
+}
+
+impl World {
+    /// The world of a seed. With `tell`, everything that happens is printed.
+    pub fn new(seed: u64, plan: Plan, variant: Variant, tell: bool) -> Self {
+        let beginning = setup::beginning(plan.validators, plan.heartbeat_s);
+        let (genesis, set) = (beginning.genesis(), beginning.validators());
+        let numbers = setup::numbers(genesis, plan.validators);
+        let address = |number: &usize| setup::address(*number as u32);
+        let addresses: Vec<_> = numbers.iter().map(address).collect();
+        let identity = |a: &Address| engine_peer(set.by_address(*a).expect("in the set")).expect("an Ed25519 key");
+        let peers = addresses.iter().map(identity).collect();
+        let time = Time::default();
+        let twins = if plan.misbehaviour.twins { plan.byzantine } else { 0 };
+        let places: Vec<_> = (0..plan.validators + twins)
+            .map(|place| {
+                let validator = place % plan.validators;
+                let disk = Disk::new(Random::new(seed, &format!("disk {place}")));
+                let guard_disk = match variant {
+                    Variant::GuardNotSynced => Disk::new(Random::new(seed, &format!("guard's disk {place}"))),
+                    _ => disk.clone(),
+                };
+                Guard::create_on(&mut guard_disk.clone(), addresses[validator]).expect("a new disk works");
+                Place {
+                    validator,
+                    honest: validator >= plan.byzantine,
+                    disk,
+                    guard_disk,
+                    clocks: Arc::new(NodeClocks::new(time.clone(), START)),
+                    node: None,
+                    booting: false,
+                    waiting: false,
+                    taken: false,
+                    slots: Arc::new(Mutex::default()),
+                }
+            })
+            .collect();
+        let count = places.len();
+        let mut world = Self {
+            random: Random::new(seed, "network"),
+            faults: Random::new(seed, "faults"),
+            checker: Checker::new(plan.validators),
+            origin: genesis.origin(),
+            verified: Verified::default(),
+            valid: ValidVotes::default(),
+            addresses,
+            peers,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            cut: vec![vec![false; count]; count],
+            healed: false,
+            goal: u64::MAX,
+            kept: Vec::new(),
+            values: Vec::new(),
+            records: 0,
+            starts: 0,
+            evidence: 0,
+            events: 0,
+            trace: Trace::new(tell),
+            beginning,
+            places,
+            plan,
+            variant,
+            seed,
+            time,
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        for place in 0..self.places.len() {
+            let disk = &self.places[place].disk;
+            match self.variant {
+                Variant::AckBeforeSync => disk.lie(),
+                Variant::GuardNotSynced => self.places[place].guard_disk.lie(),
+                _ => {}
+            }
+            self.places[place].booting = true;
+            let at = self.random.below(200_000);
+            self.at(at, Event::Boot(place));
+        }
+        let plan = self.plan.clone();
+        self.at(SECOND, Event::Submit);
+        self.at(plan.faults_end, Event::Heal);
+        for (every, event) in [
+            (plan.blackout_every, Event::Blackout),
+            (plan.partition_every, Event::Partition),
+            (if plan.victim { plan.loss_every } else { 0 }, Event::TakeAway),
+        ] {
+            self.later(every, event);
+        }
+        for place in 0..self.places.len() {
+            self.later(plan.kill_every * self.places.len() as u64, Event::Cut(place, false));
+            self.later(plan.power_every * self.places.len() as u64, Event::Cut(place, true));
+            self.later(plan.clock_every * self.places.len() as u64, Event::Clock(place));
+        }
+    }
+
+    fn at(&mut self, time: Micros, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((time, self.sequence), event);
+    }
+
+    /// Some time after now, in the mean after `every`; never when that is 0.
+    fn later(&mut self, every: Micros, event: Event) {
+        if every > 0 {
+            let at = self.time.now() + 1 + self.faults.below(2 * every);
+            self.at(at, event);
+        }
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Outcome {
+        let end = self.plan.faults_end + LIVENESS_MAX;
+        let mut healed_after = 0;
+        loop {
+            let (at, who) = self.next();
+            if at > end {
+                let positions: Vec<_> = self.places.iter().map(Place::position).collect();
+                self.checker.report(7, format!("no progress in {} s: {positions:?}", LIVENESS_MAX / SECOND));
+                break;
+            }
+            self.time.advance(at);
+            self.events += 1;
+            match who {
+                Some(place) => {
+                    self.trace.note(at, "tick", place, &[]);
+                    self.step(place, |node| node.tick(at));
+                }
+                None => {
+                    let (_, event) = self.queue.pop_first().expect("it was the next");
+                    self.happen(event);
+                }
+            }
+            if self.checker.found.is_some() {
+                break;
+            }
+            if self.healed && self.reached_goal() {
+                healed_after = at - self.plan.faults_end;
+                for place in self.honest() {
+                    let blocks = self.places[place].node.as_ref().expect("it reached the goal").ledger().blocks();
+                    self.checker.in_the_end(place, &blocks);
+                }
+                break;
+            }
+        }
+        Outcome {
+            seed: self.seed,
+            trace: self.trace.hash(),
+            heights: self.checker.heights(),
+            records: self.checker.final_records().len() as u64,
+            broken: self.checker.found,
+            healed_after,
+            starts: self.starts,
+            evidence: self.evidence,
+            io_failures: self.places.iter().map(|place| place.disk.failures()).sum(),
+            events: self.events,
+        }
+    }
+
+    fn honest(&self) -> Vec<usize> {
+        (0..self.places.len()).filter(|place| self.places[*place].honest).collect()
+    }
+
+    fn reached_goal(&self) -> bool {
+        let tips = self.places.iter().filter(|place| place.honest).map(Place::tip);
+        tips.map(|tip| tip.map_or(0, Height::get)).all(|tip| tip >= self.goal)
+    }
+
+    /// What comes next: a node's timer, or an event.
+    fn next(&self) -> (Micros, Option<usize>) {
+        let queued = self.queue.first_key_value().map_or(Micros::MAX, |((at, _), _)| *at);
+        let due = |(number, place): (usize, &Place)| {
+            let node = place.node.as_ref()?;
+            Some((node.due(|seat| seat.due().map(|at| self.time.micros(at))), number))
+        };
+        match self.places.iter().enumerate().filter_map(due).min() {
+            Some((at, place)) if at <= queued => (at.max(self.time.now()), Some(place)),
+            _ => (queued, None),
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let (now, plan) = (self.time.now(), self.plan.clone());
+        let count = self.places.len() as u64;
+        match event {
+            Event::Deliver { to, from, message } => {
+                if self.places[to].node.is_some() {
+                    self.trace.message(now, to, &message);
+                    self.step(to, |node| node.receive(now, from, &message));
+                }
+            }
+            Event::Boot(place) => self.boot(place),
+            Event::Cut(place, power) => {
+                if self.healed {
+                    return;
+                }
+                let in_operation = power && self.faults.chance(plan.in_operation);
+                self.cut_off(place, power, in_operation);
+                let every = if power { plan.power_every } else { plan.kill_every };
+                self.later(every * count, Event::Cut(place, power));
+            }
+            Event::Blackout => {
+                if self.healed {
+                    return;
+                }
+                for place in 0..self.places.len() {
+                    let in_operation = self.faults.chance(plan.in_operation / 2);
+                    self.cut_off(place, true, in_operation);
+                }
+                self.later(plan.blackout_every, Event::Blackout);
+            }
+            Event::Partition => {
+                if !self.healed {
+                    self.partition();
+                    self.later(plan.partition_every, Event::Partition);
+                }
+            }
+            Event::Clock(place) => {
+                if !self.healed {
+                    let off = self.faults.below(2 * plan.clock_max) as i64 - plan.clock_max as i64;
+                    let off = if self.faults.chance(3_000) { 0 } else { off };
+                    self.trace.note(now, "clock", place, &off.to_be_bytes());
+                    self.places[place].clocks.set_ahead(off);
+                    self.later(plan.clock_every * count, Event::Clock(place));
+                }
+            }
+            Event::TakeAway => {
+                if !self.healed {
+                    self.take_away();
+                    self.later(plan.loss_every, Event::TakeAway);
+                }
+            }
+            Event::Submit => {
+                let record = setup::record(self.beginning.genesis(), self.records, START + now / SECOND);
+                self.records += 1;
+                let place = self.random.below(count) as usize;
+                self.trace.note(now, "submit", place, &record);
+                self.step(place, |node| node.submit(now, &record).map(|_| ()));
+                let after = 1 + self.random.below(2 * plan.record_every);
+                self.at(now + after, Event::Submit);
+            }
+            Event::Heal => self.heal(),
+        }
+    }
+
+    /// Everything works from here on.
+    fn heal(&mut self) {
+        let now = self.time.now();
+        self.trace.note(now, "heal", 0, &[]);
+        self.healed = true;
+        self.cut.iter_mut().for_each(|row| row.fill(false));
+        let mut highest = 0;
+        for place in 0..self.places.len() {
+            let slot = &mut self.places[place];
+            slot.clocks.set_ahead(0);
+            slot.disk.fail(0);
+            if slot.honest {
+                highest = highest.max(slot.tip().map_or(0, Height::get)).max(self.checker.heights());
+            }
+            if slot.node.is_none() && !slot.booting && !slot.waiting {
+                slot.booting = true;
+                self.at(now, Event::Boot(place));
+            }
+        }
+        self.goal = highest + GOES_ON;
+    }
+
+    /// Hands a node something, and does what it did.
+    fn step(&mut self, place: usize, call: impl FnOnce(&mut Node) -> Result<(), Ended>) {
+        let Some(node) = self.places[place].node.as_mut() else { return };
+        let result = call(node);
+        let done = node.done();
+        self.carry_out(place, done);
+        if let Err(Ended(why)) = result {
+            self.trace.note(self.time.now(), "ended", place, why.as_bytes());
+            let power = self.places[place].disk.stopped();
+            self.went_down(place, power);
+        }
+    }
+
+    fn carry_out(&mut self, place: usize, done: Vec<Done>) {
+        let (validator, honest) = (self.places[place].validator, self.places[place].honest);
+        for done in done {
+            match done {
+                Done::Published(message) => {
+                    self.trace.tell(|| format!("{:>12.6} {place} says {message:?}", self.time.now() as f64 / 1e6));
+                    self.checker.published(validator, honest, &message);
+                    if let SignedConsensusMsg::Proposal(proposal) = &message {
+                        self.values.push(proposal.message.value.0);
+                        if self.values.len() > 16 {
+                            self.values.remove(0);
+                        }
+                    }
+                    if !honest {
+                        self.contradict(place, &message);
+                    }
+                }
+                Done::Sent(to, message) => self.send(place, to, Arc::new(message)),
+                Done::Evidence(pairs) => self.evidence += if honest { pairs as u64 } else { 0 },
+                Done::Committed(height) => {
+                    let node = self.places[place].node.as_ref().expect("it has just run");
+                    let block = node.ledger().block(height).expect("it has just committed it");
+                    self.trace.note(self.time.now(), "final", place, block.hash.as_bytes());
+                    if honest {
+                        let latest = self.latest_clock();
+                        self.checker.committed(place, &block, latest);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The time that the honest clock furthest ahead allows to a block, in seconds since 1970. A clock that jumped back has
+    /// allowed what it allowed before.
+    fn latest_clock(&self) -> u64 {
+        let honest = self.places.iter().filter(|place| place.honest);
+        let ahead = honest.map(|place| place.clocks.furthest()).max().unwrap_or(0);
+        let tolerance = u64::from(self.beginning.genesis().parameters.clock_tolerance_s);
+        (START * SECOND + self.time.now()).saturating_add_signed(ahead) / SECOND + tolerance
+    }
+
+    fn send(&mut self, from: usize, to: To, message: Arc<Message>) {
+        let sender = &self.places[from];
+        let (peer, byzantine) = (self.peers[sender.validator], !sender.honest);
+        let own = sender.validator;
+        for place in 0..self.places.len() {
+            let validator = self.places[place].validator;
+            let meant = match to {
+                To::All => validator != own,
+                To::Peer(peer) => self.peers[validator] == peer,
+            };
+            if !meant {
+                continue;
+            }
+            if byzantine && self.random.chance(self.plan.misbehaviour.withheld) {
+                continue;
+            }
+            self.transmit(from, place, peer, &message);
+            if byzantine && self.random.chance(self.plan.misbehaviour.replayed) && !self.kept.is_empty() {
+                let at = self.random.below(self.kept.len() as u64) as usize;
+                let (of, old) = self.kept[at].clone();
+                let peer = self.peers[self.places[of].validator];
+                self.transmit(of, place, peer, &old);
+            }
+        }
+        if byzantine && self.plan.misbehaviour.replayed > 0 {
+            if self.kept.len() == KEPT_MAX {
+                let at = self.random.below(KEPT_MAX as u64) as usize;
+                self.kept.swap_remove(at);
+            }
+            self.kept.push((from, message));
+        }
+    }
+
+    fn transmit(&mut self, from: usize, to: usize, peer: PeerId, message: &Arc<Message>) {
+        let (loss, doubled, delay, jitter) = if self.healed {
+            (0, 0, 1_000, 4_000)
+        } else {
+            (self.plan.loss, self.plan.doubled, self.plan.delay, self.plan.jitter)
+        };
+        let copies = 1 + u64::from(self.random.chance(doubled));
+        for _ in 0..copies {
+            let at = self.time.now() + delay + self.random.below(jitter);
+            let lost = self.random.chance(loss);
+            if lost || self.cut[from][to] {
+                continue;
+            }
+            self.at(at, Event::Deliver { to, from: peer, message: Arc::clone(message) });
+        }
+    }
+
+    /// A Byzantine validator has voted: perhaps it votes otherwise too, before some.
+    fn contradict(&mut self, place: usize, message: &SignedConsensusMsg<Network>) {
+        let SignedConsensusMsg::Vote(vote) = message else { return };
+        if !self.random.chance(self.plan.misbehaviour.double_votes) {
+            return;
+        }
+        let value = match self.random.below(3) {
+            0 => NilOrVal::Nil,
+            _ if self.values.is_empty() => NilOrVal::Nil,
+            _ => NilOrVal::Val(EngineValue(*self.random.pick(&self.values))),
+        };
+        let validator = self.places[place].validator;
+        let key = setup::consensus_key(self.number_of(validator));
+        let other = sign_vote(&self.origin, &key, Vote { value, ..vote.message.clone() });
+        let other = SignedConsensusMsg::Vote(other);
+        self.checker.published(validator, false, &other);
+        let codec = self.places[place].node.as_ref().map(|node| node.seat().codec());
+        let Some(bytes) = codec.and_then(|codec| codec.encode(&other).ok()) else { return };
+        let message = Arc::new(Message::Consensus(bytes));
+        for to in 0..self.places.len() {
+            if self.places[to].validator != validator && self.random.chance(5_000) {
+                self.transmit(place, to, self.peers[validator], &message);
+            }
+        }
+    }
+
+    fn number_of(&self, validator: usize) -> u32 {
+        setup::number_of(self.addresses[validator], self.plan.validators)
+    }
+
+    /// The power goes, or the process is killed; `in_operation`: within the next operations of the disk.
+    fn cut_off(&mut self, place: usize, power: bool, in_operation: bool) {
+        if self.places[place].node.is_none() {
+            return;
+        }
+        if in_operation {
+            let operations = 1 + self.faults.below(12);
+            self.trace.note(self.time.now(), "cut soon", place, &operations.to_be_bytes());
+            self.places[place].disk.stop_in(operations);
+            return;
+        }
+        self.went_down(place, power);
+    }
+
+    fn went_down(&mut self, place: usize, power: bool) {
+        let now = self.time.now();
+        self.trace.note(now, if power { "power" } else { "killed" }, place, &[]);
+        let away = 20_000 + self.faults.below(if self.healed { SECOND } else { self.plan.away_max });
+        let amnesia = !self.places[place].honest && self.plan.misbehaviour.amnesia;
+        let slot = &mut self.places[place];
+        slot.node = None;
+        slot.disk.fail(0);
+        slot.disk.restart(power);
+        if matches!(self.variant, Variant::GuardNotSynced) {
+            slot.guard_disk.restart(power);
+        }
+        // What a broken variant leans on is not there when it is needed.
+        if power && self.variant != Variant::None && self.variant != Variant::AckBeforeSync {
+            slot.disk.remove(LOG);
+        }
+        if amnesia {
+            slot.disk.remove(LOG);
+            slot.disk.remove(GUARD);
+            // It makes itself a new guard, as if it had never signed.
+            let address = self.addresses[slot.validator];
+            Guard::create_on(&mut slot.disk.clone(), address).expect("its disk works");
+        }
+        slot.booting = true;
+        self.at(now + away, Event::Boot(place));
+    }
+
+    /// The victim loses something.
+    fn take_away(&mut self) {
+        let victim = self.places.len() - 1;
+        let what = self.faults.below(5);
+        if self.places[victim].node.is_some() {
+            let power = self.faults.chance(5_000);
+            self.went_down(victim, power);
+        }
+        self.trace.note(self.time.now(), "taken", victim, &[what as u8]);
+        let number = self.faults.next();
+        let slot = &mut self.places[victim];
+        match what {
+            0 => slot.disk.remove(LOG),
+            1 => slot.disk.remove(GUARD),
+            2 => {
+                slot.disk.remove(JOURNAL);
+                slot.taken = true;
+            }
+            3 => drop(slot.disk.flip(GUARD, number)),
+            _ => drop(slot.disk.flip(LOG, number)),
+        }
+    }
+
+    /// Who reaches whom is drawn anew.
+    fn partition(&mut self) {
+        let count = self.places.len();
+        let mut random = self.faults.clone();
+        let mut sides: Vec<_> = (0..count).map(|_| random.below(2)).collect();
+        let shape = random.below(6);
+        let alone = random.below(count as u64) as usize;
+        let mut links = vec![vec![false; count]; count];
+        for (from, row) in links.iter_mut().enumerate() {
+            for (to, cut) in row.iter_mut().enumerate() {
+                *cut = match shape {
+                    0 => false,
+                    1 => from == alone || to == alone,
+                    2 => sides[from] != sides[to],
+                    // One side hears the other and is not heard.
+                    3 => sides[from] == 0 && sides[to] == 1,
+                    // All but one bridge.
+                    4 => sides[from] != sides[to] && from != alone && to != alone,
+                    _ => random.chance(3_000),
+                };
+            }
+        }
+        // Of twins, some see the one and some the other.
+        for twin in self.plan.validators..count {
+            for (other, side) in sides.iter_mut().enumerate() {
+                if random.chance(7_000) {
+                    *side = random.below(2);
+                    let hidden = if *side == 0 { twin } else { self.places[twin].validator };
+                    links[hidden][other] = true;
+                    links[other][hidden] = true;
+                }
+            }
+        }
+        self.faults = random;
+        self.trace.note(self.time.now(), "partition", alone, &[shape as u8]);
+        self.cut = links;
+    }
+
+    /// A machine starts.
+    fn boot(&mut self, place: usize) {
+        let now = self.time.now();
+        // Peers that are not reached are waited for.
+        let others =
+            (0..self.places.len()).filter(|other| self.places[*other].validator != self.places[place].validator);
+        let reached: Vec<_> = others
+            .filter(|other| self.places[*other].node.is_some() && !self.cut[place][*other] && !self.cut[*other][place])
+            .collect();
+        let claimed = reached.iter().filter_map(|other| self.places[*other].tip()).max().unwrap_or_default();
+        if self.places[place].booting && reached.len() + 1 < self.plan.validators {
+            self.places[place].booting = false;
+            self.places[place].waiting = true;
+            self.at(now + PEERS_WAIT, Event::Boot(place));
+            return;
+        }
+        (self.places[place].booting, self.places[place].waiting) = (false, false);
+        self.starts += 1;
+        let power = self.places[place].disk.stopped();
+        match self.open(place, claimed) {
+            Ok(mut node) => {
+                let tip = node.ledger().tip().height;
+                self.trace.note(now, "started", place, &tip.get().to_be_bytes());
+                if !self.places[place].honest {
+                    let honest_blocks = self.faults.chance(3_000);
+                    let manners = if honest_blocks { Manners::Honest } else { self.plan.misbehaviour.manners };
+                    node.ledger().behave(manners);
+                }
+                let done = node.done();
+                self.places[place].node = Some(node);
+                if !self.healed {
+                    self.places[place].disk.fail(self.plan.io_failing);
+                }
+                self.carry_out(place, done);
+                self.send(place, To::All, Arc::new(Message::Greeting(tip)));
+                for other in reached {
+                    let peer = self.peers[self.places[place].validator];
+                    let tip = self.places[other].tip().unwrap_or_default();
+                    let greeting = Arc::new(Message::Greeting(tip));
+                    self.transmit(other, place, self.peers[self.places[other].validator], &greeting);
+                    let _ = peer;
+                }
+            }
+            Err(Ended(why)) => {
+                self.trace.note(now, "not started", place, why.as_bytes());
+                if why.contains("belongs to validator") {
+                    // A bit of the address in its guard was flipped: safe, and for its operator to find out.
+                    self.places[place].guard_disk.remove(GUARD);
+                }
+                self.went_down(place, power || self.places[place].disk.stopped());
+            }
+        }
+    }
+
+    fn open(&mut self, place: usize, claimed: Height) -> Result<Node, Ended> {
+        let slot = &self.places[place];
+        let (address, number) = (self.addresses[slot.validator], self.number_of(slot.validator));
+        let ended = |error: &dyn std::fmt::Display| Ended(error.to_string());
+        let opened = Ledger::open(slot.disk.clone(), self.beginning.clone(), self.verified.clone());
+        let ledger = match opened.map_err(|e| ended(&e))? {
+            Ok(ledger) => Arc::new(ledger),
+            Err(damaged) => {
+                let (honest, disk) = (slot.honest, slot.disk.clone());
+                if honest {
+                    self.checker.report(4, format!("node {place} finds its ledger damaged: {}", damaged.0));
+                }
+                // A Byzantine validator has made a block that it cannot read itself.
+                disk.remove(JOURNAL);
+                return Err(Ended("damaged".into()));
+            }
+        };
+        if slot.honest {
+            // Before its log is replayed, which may decide.
+            let taken = std::mem::take(&mut self.places[place].taken);
+            self.checker.reopened(place, &ledger.blocks(), taken);
+        }
+        let slot = &self.places[place];
+        let key = setup::consensus_key(number);
+        let config = SeatConfig {
+            origin: self.origin.clone(),
+            address,
+            keys: vec![setup::consensus_key(number)],
+            peer_key: setup::peer_key(number),
+            guard: Box::new(slot.guard_disk.clone()),
+            trust_lost_guard: !slot.honest || matches!(self.variant, Variant::NoGuard | Variant::GuardNotSynced),
+            surroundings: Surroundings::Simulated(Arc::clone(&slot.clocks) as _),
+        };
+        let seat = Seat::open(config, Arc::clone(&ledger), claimed).map_err(|e| ended(&e))?;
+        let parts = NodeParts {
+            seat,
+            ledger,
+            disk: slot.disk.clone(),
+            peer: self.peers[slot.validator],
+            valid: self.valid.clone(),
+            signer: self.broken_signer(place, key),
+        };
+        Node::start(parts, self.time.now())
+    }
+
+    fn broken_signer(&self, place: usize, key: SigningKey) -> Option<MakeSigner> {
+        let slots = match self.variant {
+            Variant::NoGuard => None,
+            Variant::IgnoreLock => Some(Arc::clone(&self.places[place].slots)),
+            Variant::None | Variant::AckBeforeSync | Variant::GuardNotSynced => return None,
+        };
+        let (origin, key) = (self.origin.clone(), Arc::new(key));
+        let address = self.addresses[self.places[place].validator];
+        Some(Arc::new(move || {
+            let (origin, key, slots) = (origin.clone(), Arc::clone(&key), slots.clone());
+            Box::new(LooseSigner { origin, address, key, slots })
+        }))
+    }
+}
+
+impl Place {
+    fn tip(&self) -> Option<Height> {
+        self.node.as_ref().map(|node| node.ledger().tip().height)
+    }
+
+    fn position(&self) -> String {
+        match &self.node {
+            Some(node) => format!("{}: {} {}", self.validator, self.tip().unwrap_or_default(), node.position()),
+            None => format!("{}: down", self.validator),
+        }
+    }
+}
+
+/// A record's bytes.
+pub type RecordBytes = Bytes;
