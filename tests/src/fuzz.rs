@@ -19,6 +19,11 @@ use testamur_primitives::stream::{self, Frame};
 use crate::vectors::diplomas::{self, DiplomaCase, FOLDER, TABLES};
 use crate::vectors::folder;
 
+mod ledger;
+mod tries;
+
+pub use tries::{Tried, try_all};
+
 /// A parser, and what it is tried with.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
@@ -28,24 +33,40 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Inputs to begin from.
     pub corpus: fn() -> Vec<Vec<u8>>,
+    /// Inputs in every CI run: a million where that takes seconds.
+    pub ci: u64,
 }
 
-/// All targets.
-pub const TARGETS: [Target; 14] = [
-    Target { name: "credential", run: credential, corpus: texts },
-    Target { name: "credential-inside", run: |bytes| credential(&jws(bytes)), corpus: insides },
-    Target { name: "presentation", run: presented, corpus: inputs },
-    Target { name: "package", run: packaged, corpus: packages },
-    Target { name: "link", run: linked, corpus: links },
-    Target { name: "file", run: opened, corpus: files },
-    Target { name: "receipt", run: receipt, corpus: receipts },
-    Target { name: "evidence", run: evidence, corpus: small_evidence },
-    Target { name: "status-list-2021", run: |bytes| token(TokenFormat::StatusList2021, bytes), corpus: tokens },
-    Target { name: "bitstring", run: |bytes| token(TokenFormat::Bitstring, bytes), corpus: tokens },
-    Target { name: "token-status-list", run: |bytes| token(TokenFormat::TokenStatusList, bytes), corpus: tokens },
-    Target { name: "accreditation", run: accreditation, corpus: insides },
-    Target { name: "record-and-schema", run: record_and_schema, corpus: small_evidence },
-    Target { name: "ledger-stream", run: ledger_stream, corpus: streams },
+/// All targets of the crates that this one links.
+pub fn targets() -> Vec<Target> {
+    [&TARGETS[..], &ledger::TARGETS].concat()
+}
+
+const TARGETS: [Target; 14] = [
+    Target { name: "credential", run: credential, corpus: texts, ci: 1_000_000 },
+    Target { name: "credential-inside", run: |bytes| credential(&jws(bytes)), corpus: insides, ci: 1_000_000 },
+    Target { name: "presentation", run: presented, corpus: inputs, ci: 50_000 },
+    Target { name: "package", run: packaged, corpus: packages, ci: 20_000 },
+    Target { name: "link", run: linked, corpus: links, ci: 1_000_000 },
+    Target { name: "file", run: opened, corpus: files, ci: 20_000 },
+    Target { name: "receipt", run: receipt, corpus: receipts, ci: 300_000 },
+    Target { name: "evidence", run: evidence, corpus: small_evidence, ci: 500_000 },
+    Target {
+        name: "status-list-2021",
+        run: |bytes| token(TokenFormat::StatusList2021, bytes),
+        corpus: tokens,
+        ci: 500_000,
+    },
+    Target { name: "bitstring", run: |bytes| token(TokenFormat::Bitstring, bytes), corpus: tokens, ci: 500_000 },
+    Target {
+        name: "token-status-list",
+        run: |bytes| token(TokenFormat::TokenStatusList, bytes),
+        corpus: tokens,
+        ci: 500_000,
+    },
+    Target { name: "accreditation", run: accreditation, corpus: insides, ci: 500_000 },
+    Target { name: "record-and-schema", run: record_and_schema, corpus: small_evidence, ci: 500_000 },
+    Target { name: "ledger-stream", run: ledger_stream, corpus: streams, ci: 500_000 },
 ];
 
 /// Bytes between the parts of an input that is put together here: no text has one.
@@ -224,9 +245,14 @@ fn streams() -> Vec<Vec<u8>> {
     vec![blocks[..blocks.len() - 37].to_vec(), state]
 }
 
+/// Evidence of many keys.
+fn evidence_file() -> Vec<u8> {
+    load("evidence-main.json")
+}
+
 /// Evidence of one key, so that a mutation has few places to be lost in.
 fn small_evidence() -> Vec<Vec<u8>> {
-    let mut evidence = Evidence::decode(&load("evidence-main.json")).expect("evidence of the vectors");
+    let mut evidence = Evidence::decode(&evidence_file()).expect("evidence of the vectors");
     evidence.state.truncate(2);
     let schema = include_bytes!("../../genesis/schemas/diploma.json").to_vec();
     vec![evidence.encode(), schema]
@@ -244,15 +270,15 @@ fn tokens() -> Vec<Vec<u8>> {
     texts.filter_map(inside).collect()
 }
 
-/// The input of a number: one of the corpus, changed in one to four ways. The same everywhere.
-pub fn mutated(corpus: &[Vec<u8>], name: &str, number: u64) -> Vec<u8> {
-    let mut random = Random::seeded(&[b"fuzz\n", name.as_bytes(), &number.to_be_bytes()]);
+/// The input of a number: one of the corpus, changed in one to four ways. The same everywhere, for the same seed.
+pub fn mutated(corpus: &[Vec<u8>], name: &str, seed: u64, number: u64) -> Vec<u8> {
+    let mut random = Random::seeded(&[b"fuzz\n", name.as_bytes(), &seed.to_be_bytes(), &number.to_be_bytes()]);
     let input = corpus[random.below(corpus.len())].clone();
     changed(input, corpus, &mut random)
 }
 
 /// An input changed in one to four ways, with parts of others.
-pub(crate) fn changed(mut input: Vec<u8>, corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+pub fn changed(mut input: Vec<u8>, corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     for _ in 0..=random.below(4) {
         let at = random.below(input.len() + 1);
         let end = (at + 1 + random.below(32)).min(input.len());
@@ -296,19 +322,19 @@ pub(crate) fn changed(mut input: Vec<u8>, corpus: &[Vec<u8>], random: &mut Rando
 }
 
 /// Numbers that follow from a seed: four bytes each, then those of its hash.
-pub(crate) struct Random {
+pub struct Random {
     seed: [u8; 32],
     at: usize,
 }
 
 impl Random {
     /// Numbers that follow from these bytes.
-    pub(crate) fn seeded(parts: &[&[u8]]) -> Self {
+    pub fn seeded(parts: &[&[u8]]) -> Self {
         Self { seed: sha256(parts), at: 0 }
     }
 
     /// A number below another; zero if that is zero.
-    pub(crate) fn below(&mut self, most: usize) -> usize {
+    pub fn below(&mut self, most: usize) -> usize {
         if self.at + 4 > self.seed.len() {
             (self.seed, self.at) = (sha256(&[&self.seed]), 0);
         }

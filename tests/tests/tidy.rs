@@ -70,6 +70,18 @@ fn crates_depend_only_along_the_arrows() {
         ),
         ("testamur-sim", &["testamur-consensus", "testamur-registry", "testamur-primitives"]),
         ("testamur-tests", &["testamur-registry", "testamur-credentials", "testamur-paper", "testamur-primitives"]),
+        (
+            "testamur-parsers",
+            &[
+                "testamur",
+                "testamur-tests",
+                "testamur-client",
+                "testamur-consensus",
+                "testamur-gateway",
+                "testamur-primitives",
+                "testamur-registrar",
+            ],
+        ),
     ]);
     // Below the arrows: what must not even be linked, whatever needs it.
     let banned: BTreeMap<&str, &[&str]> = BTreeMap::from([

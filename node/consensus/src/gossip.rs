@@ -242,6 +242,16 @@ fn read_hello(message: &[u8]) -> Option<(Height, u64)> {
     (*kind == 0).then_some((Height(u64::from_be_bytes(*height)), u64::from_be_bytes(process)))
 }
 
+/// Reads a message as [`Gossip::receive`] does, and a bundle's entries as its work would; for fuzzing.
+pub(crate) fn parse(bytes: &[u8]) {
+    let message = Bytes::copy_from_slice(bytes);
+    if let Some(height) = read_hello(&message) {
+        assert_eq!(hello(height), message, "a hello has one form");
+    } else if let Some(Work::Bundle(bundle)) = Work::read(&message) {
+        work::records(&bundle);
+    }
+}
+
 impl Gossip {
     async fn run(mut self) -> ConsensusError {
         let mut redial = tokio::time::interval(REDIAL_FIRST);

@@ -406,6 +406,25 @@ fn load(bytes: &[u8]) -> Option<Loaded> {
     Some(loaded)
 }
 
+/// Reads any bytes as a file, and pieces of them as entries whose checksums are right; for fuzzing.
+pub(crate) fn parse(bytes: &[u8]) {
+    load(bytes);
+    let mut file = header(Address::ZERO).to_vec();
+    for body in crate::parsers::pieces(bytes).filter(|body| body.len() <= GUARD_ENTRY_BYTES_MAX) {
+        file.extend(frame(body));
+    }
+    if let Some(loaded) = load(&file) {
+        assert!(loaded.entries.keys().all(|slot| slot.height > loaded.floor && slot.height <= loaded.high));
+        // INV-GUARD: what a guard writes anew is what it knew.
+        let mut again = header(loaded.address).to_vec();
+        again.extend(encode_plain(2, loaded.floor));
+        again.extend(encode_plain(3, loaded.high));
+        loaded.entries.iter().for_each(|(slot, signed)| again.extend(encode_signed(*slot, signed)));
+        let read = load(&again).expect("what a guard writes is read");
+        assert_eq!((read.floor, read.high, read.entries.len()), (loaded.floor, loaded.high, loaded.entries.len()));
+    }
+}
+
 fn read_body(body: &[u8], loaded: &mut Loaded) -> Option<()> {
     let mut reader = body;
     let [kind] = take(&mut reader)?;

@@ -40,6 +40,7 @@ mod host;
 pub mod limits;
 pub mod metrics;
 mod node;
+pub mod parsers;
 mod participation;
 pub mod parts;
 mod peers;

@@ -25,6 +25,8 @@ mod networks;
 mod node;
 mod output;
 #[cfg(feature = "node")]
+pub mod parsers;
+#[cfg(feature = "node")]
 mod profile;
 #[cfg(feature = "node")]
 mod progress;

@@ -35,11 +35,7 @@ impl Work {
     pub(super) fn done(self, node: &dyn GossipNode, counters: &Counters) -> Option<Bytes> {
         match self {
             Self::Bundle(bundle) => {
-                let (mut records, mut rest) = (Vec::new(), &bundle[..]);
-                while let Some((record, after)) = split_entry(rest) {
-                    records.push(record);
-                    rest = after;
-                }
+                let records = records(&bundle);
                 Counters::add(&counters.gossip_records, records.len() as u64);
                 node.receive(&records);
                 None
@@ -55,6 +51,16 @@ impl Work {
             }
         }
     }
+}
+
+/// The records of a bundle; what is cut off at its end is left out.
+pub(super) fn records(bundle: &[u8]) -> Vec<&[u8]> {
+    let (mut records, mut rest) = (Vec::new(), bundle);
+    while let Some((record, after)) = split_entry(rest) {
+        records.push(record);
+        rest = after;
+    }
+    records
 }
 
 #[cfg(test)]

@@ -245,7 +245,8 @@ impl Key {
         }
     }
 
-    fn from_seed(kind: KeyKind, seed: Zeroizing<[u8; 32]>) -> Option<Self> {
+    /// The key of a seed; none where the curve has none of it.
+    pub(crate) fn from_seed(kind: KeyKind, seed: Zeroizing<[u8; 32]>) -> Option<Self> {
         Some(Self { kind, signing: kind.signing(&seed)?, seed })
     }
 

@@ -1,0 +1,17 @@
+//! Files that an operator writes or moves about.
+
+use testamur::parsers::{config, configs, key, keys, registration};
+use testamur_tests::fuzz::Target;
+use testamur_tests::vectors::folder;
+
+pub(crate) const TARGETS: [Target; 3] = [
+    Target { name: "config", run: config, corpus: configs, ci: 20_000 },
+    Target { name: "keystore", run: key, corpus: keys, ci: 200_000 },
+    Target { name: "registration", run: registration, corpus: registrations, ci: 200_000 },
+];
+
+fn registrations() -> Vec<Vec<u8>> {
+    let genesis = std::fs::read(folder().join("genesis.json")).expect("the vectors");
+    let genesis = testamur_primitives::genesis::Genesis::from_json(&genesis).expect("a genesis");
+    vec![testamur_primitives::codec::canonical(&genesis.validators[0])]
+}
