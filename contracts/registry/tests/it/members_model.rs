@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::members::{address, operators, rotation};
 use crate::support::{Ledger, approve, did, genesis, key, validator};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use testamur_primitives::record::{Change, Record};
 use testamur_primitives::units::Height;
 use testamur_registry::{Outcome, Rejection, governance, network};
@@ -324,14 +325,15 @@ fn check(ledger: &Ledger, model: &Model) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+/// Runs a runner's sequences of up to `longest` steps on both.
+pub(crate) fn sequences(runner: &mut TestRunner, longest: usize) -> Result<(), String> {
+    let office = (1..=5u32).prop_flat_map(|n| (Just(n), 1..=n));
+    let sequences = (office, prop::collection::vec(step(), 1..longest));
+    let agree = |((office, m), steps): ((u32, u32), Vec<Step>)| run(office, m, steps);
+    runner.run(&sequences, agree).map_err(|error| error.to_string())
+}
 
-    #[test]
-    fn ledger_and_model_agree(
-        (office, m) in (1..=5u32).prop_flat_map(|n| (Just(n), 1..=n)),
-        steps in prop::collection::vec(step(), 1..40),
-    ) {
-        run(office, m, steps)?;
-    }
+#[test]
+fn ledger_and_model_agree() {
+    sequences(&mut TestRunner::new(ProptestConfig::with_cases(48)), 40).expect("both say the same");
 }

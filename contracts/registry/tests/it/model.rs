@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Ledger, START, did, genesis, key, notarise};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use testamur_primitives::record::{Act, Change, Record, RevocationReason};
 use testamur_primitives::units::UnixTime;
 use testamur_registry::{Outcome, governance, notary};
@@ -206,14 +207,15 @@ fn key_id(number: usize) -> testamur_primitives::hash::RecordId {
     testamur_primitives::hash::RecordId::from_bytes([number as u8; 32])
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+/// Runs a runner's sequences of up to `longest` steps on both.
+pub(crate) fn sequences(runner: &mut TestRunner, longest: usize) -> Result<(), String> {
+    let office = (1..=OPERATORS).prop_flat_map(|n| (Just(n), 1..=n));
+    let sequences = (office, proptest::collection::vec(step(), 1..longest));
+    let agree = |((operators, required), steps): ((u32, u32), Vec<Step>)| run(operators, required, &steps);
+    runner.run(&sequences, agree).map_err(|error| error.to_string())
+}
 
-    #[test]
-    fn ledger_and_model_agree(
-        (operators, required) in (1..=OPERATORS).prop_flat_map(|n| (Just(n), 1..=n)),
-        steps in proptest::collection::vec(step(), 1..60),
-    ) {
-        run(operators, required, &steps)?;
-    }
+#[test]
+fn ledger_and_model_agree() {
+    sequences(&mut TestRunner::new(ProptestConfig::with_cases(64)), 60).expect("both say the same");
 }

@@ -8,6 +8,7 @@ pub mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::sync::Mutex;
 
 use testamur_primitives::codec::sha256;
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
@@ -73,6 +74,14 @@ pub fn possession([consensus, log, peer]: [u32; 3], address: Address) -> Possess
 
 /// A genesis of four validators, operators 0…, m, and writers 0….
 pub fn genesis(operators: u32, approvals_required: u32, writers: u32) -> Genesis {
+    // Its keys and signatures take longer than a short test's records: each is made once.
+    static MADE: Mutex<BTreeMap<(u32, u32, u32), Genesis>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("making one does not panic");
+    let wanted = (operators, approvals_required, writers);
+    made.entry(wanted).or_insert_with(|| new_genesis(operators, approvals_required, writers)).clone()
+}
+
+fn new_genesis(operators: u32, approvals_required: u32, writers: u32) -> Genesis {
     let validators = (0..4).map(validator);
     let genesis = Genesis {
         v: 1,
