@@ -21,6 +21,7 @@ mod load;
 mod members;
 mod network;
 mod oracle;
+mod services;
 mod watch;
 
 pub use clock::FakeClock;
@@ -33,6 +34,7 @@ pub use load::{Load, Pace, Written, new_record};
 pub use members::{LyingNode, Pulse};
 pub use network::{Network, Node, Setup};
 pub use oracle::Found;
+pub use services::Service;
 pub use watch::{Memory, Seen, Watch};
 
 use std::path::PathBuf;

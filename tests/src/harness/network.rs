@@ -191,6 +191,22 @@ impl Network {
         self.signal(number, "HUP");
     }
 
+    /// The process of a validator that runs.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn process(&self, number: usize) -> u32 {
+        self.nodes[number].child.as_ref().expect("it runs").id()
+    }
+
+    /// The process of the gateway.
+    ///
+    /// # Panics
+    /// When it was not started.
+    pub fn gateway_process(&self) -> u32 {
+        self.gateway.as_ref().expect("it was started").id()
+    }
+
     /// Starts the author's gateway over all nodes, and returns its address and a token.
     pub fn start_gateway(&mut self) -> (SocketAddr, String) {
         let place = self.root().join("gateway");
