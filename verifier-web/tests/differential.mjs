@@ -1,7 +1,8 @@
 // Feeds both verifiers with mutants of the golden vectors, and compares every answer: node tests/differential.mjs [HOW MANY] [FROM]
 //
 // The mutants and the Rust answers come from tests/src/bin/differential.rs, a line each. Prints what was compared; every
-// disagreement is printed with the number that makes it again, and ends the run with 1.
+// disagreement is printed with the number that makes it again, and ends the run with 1. The last lines are the campaign's:
+// diplomas count for the page (R28), what lies below them for the parsers (R21).
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -81,6 +82,9 @@ const answers = new Set();
 let compared = 0;
 let signed = 0;
 let wrong = 0;
+/** By row of the campaign: compared, different, and "valid" where the Rust verifier says otherwise. */
+const rows = { R21: { runs: 0, bad: 0, falseValid: 0 }, R28: { runs: 0, bad: 0, falseValid: 0 } };
+const isValid = (one) => one?.verdict === "valid" || one?.code === 0;
 const child = spawn(TOOL, [String(count), String(from)], { stdio: ["ignore", "pipe", "inherit"] });
 const ended = new Promise((resolve) => child.once("close", resolve));
 for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
@@ -95,8 +99,13 @@ for await (const line of createInterface({ input: child.stdout, crlfDelay: Infin
   signed += mutant.signed ? 1 : 0;
   kinds.set(`${mutant.kind}, ${mutant.change}`, (kinds.get(`${mutant.kind}, ${mutant.change}`) ?? 0) + 1);
   for (const one of [mutant.answer].flat()) answers.add(one?.reason ?? text(one));
+  const row = mutant.kind === "diploma" ? rows.R28 : rows.R21;
+  row.runs += 1;
+  const [own, others] = [[answer].flat(), [mutant.answer].flat()];
+  if (own.some((one, place) => isValid(one) && !isValid(others[place]))) row.falseValid += 1;
   if (text(answer) !== text(mutant.answer)) {
     wrong += 1;
+    row.bad += 1;
     if (wrong <= SHOWN) console.log(`${mutant.number} (${mutant.kind}, ${mutant.change}, ${mutant.case.name ?? ""}):\n  Rust       ${text(mutant.answer)}\n  TypeScript ${typeof answer === "string" ? answer : text(answer)}`);
   }
 }
@@ -104,6 +113,10 @@ const code = await ended;
 const seconds = (Date.now() - began) / 1_000;
 for (const [kind, number] of [...kinds].sort()) console.log(`${String(number).padStart(9)}  ${kind}`);
 console.log(`${compared} mutants from number ${from}, ${((100 * signed) / compared).toFixed(1)} % of them pass the signature, ${answers.size} different answers, ${wrong} disagreements, ${seconds.toFixed(0)} s`);
+for (const [row, { runs, bad, falseValid }] of Object.entries(rows)) {
+  const name = row === "R28" ? "mutated-diplomas" : "two-verifiers";
+  console.log(`${row} ${name} runs=${runs} bad=${bad} skipped=0 seconds=${seconds.toFixed(0)} metric=${name}:${runs},${name}-disagreements:${bad},${name}-false-valid:${falseValid}`);
+}
 if (code !== 0 || compared !== count) {
   console.log(`the tool ended with ${code} after ${compared} of ${count}`);
   process.exit(1);
