@@ -399,6 +399,10 @@ pub(crate) async fn read_json(app: &App, request: Request, bytes_max: usize) -> 
 /// A whole body; all that are in memory stay within a bound.
 pub(crate) async fn read_body(app: &App, request: Request, bytes_max: usize) -> Result<Vec<u8>, GatewayProblem> {
     let bytes = upload::content_length(request.headers()).unwrap_or(bytes_max);
+    // Refused by what is announced: otherwise whoever announces much holds a place until his time for sending is over.
+    if bytes > bytes_max {
+        return Err(upload::too_large(bytes_max));
+    }
     let kib = u32::try_from(bytes.min(bytes_max).div_ceil(1024)).unwrap_or(u32::MAX);
     let _room = app.json_room.try_acquire_many(kib).map_err(|_| busy())?;
     upload::read_whole(request.into_body(), bytes_max).await

@@ -64,18 +64,20 @@ pub fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// That a body has more bytes than are taken.
+pub(crate) fn too_large(bytes_max: usize) -> GatewayProblem {
+    let detail = format!("the body has more than {bytes_max} bytes; nothing was notarised");
+    Problem::new(&TOO_LARGE, detail).into()
+}
+
 /// Reads a body of bounded length whole.
 pub async fn read_whole(body: Body, bytes_max: usize) -> Result<Vec<u8>, GatewayProblem> {
-    let too_large = || {
-        let detail = format!("the body has more than {bytes_max} bytes; nothing was notarised");
-        GatewayProblem::from(Problem::new(&TOO_LARGE, detail))
-    };
     let mut pieces = WatchedBody::new(body, None);
     let mut whole = Vec::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| broken(&error))?;
         if whole.len() + piece.len() > bytes_max {
-            return Err(too_large());
+            return Err(too_large(bytes_max));
         }
         whole.extend_from_slice(&piece);
     }
