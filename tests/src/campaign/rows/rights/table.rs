@@ -46,6 +46,7 @@ pub(super) const TABLE: &str = "
     node     GET    /v1/dossiers/{id} anyone
     node     GET    /v1/state anyone
     node     GET    /v1/attachments/{sha256} anyone
+    node     GET    /v1/equivocations anyone
     node     GET    /v1/governance anyone
     node     GET    /v1/governance/proposals anyone
     node     GET    /v1/governance/proposals/{id} anyone
