@@ -42,6 +42,11 @@ pub fn targets() -> Vec<Target> {
     [&TARGETS[..], &ledger::TARGETS].concat()
 }
 
+/// The genesis of the vectors, in its canonical form.
+pub fn sample_genesis() -> Vec<u8> {
+    ledger::texts("genesis.json", "canonical").remove(0)
+}
+
 const TARGETS: [Target; 14] = [
     Target { name: "credential", run: credential, corpus: texts, ci: 1_000_000 },
     Target { name: "credential-inside", run: |bytes| credential(&jws(bytes)), corpus: insides, ci: 1_000_000 },

@@ -1,8 +1,7 @@
 //! Files that an operator writes or moves about.
 
 use testamur::parsers::{config, configs, key, keys, registration};
-use testamur_tests::fuzz::Target;
-use testamur_tests::vectors::folder;
+use testamur_tests::fuzz::{Target, sample_genesis};
 
 pub(crate) const TARGETS: [Target; 3] = [
     Target { name: "config", run: config, corpus: configs, ci: 20_000 },
@@ -11,7 +10,6 @@ pub(crate) const TARGETS: [Target; 3] = [
 ];
 
 fn registrations() -> Vec<Vec<u8>> {
-    let genesis = std::fs::read(folder().join("genesis.json")).expect("the vectors");
-    let genesis = testamur_primitives::genesis::Genesis::from_json(&genesis).expect("a genesis");
+    let genesis = testamur_primitives::genesis::Genesis::from_json(&sample_genesis()).expect("a genesis");
     vec![testamur_primitives::codec::canonical(&genesis.validators[0])]
 }

@@ -248,7 +248,7 @@ fn values() -> Vec<Vec<u8>> {
     vec![encode_value(&vector("block.bin"), &[b"bits".to_vec(), Vec::new(), vec![7; 100]])]
 }
 
-fn texts(name: &str, member: &str) -> Vec<Vec<u8>> {
+pub(super) fn texts(name: &str, member: &str) -> Vec<Vec<u8>> {
     let table = table(name);
     let cases = table.as_array().cloned().unwrap_or_else(|| vec![table]);
     cases.iter().map(|case| case[member].as_str().expect("a text").as_bytes().to_vec()).collect()
@@ -328,7 +328,7 @@ fn keys() -> Vec<Vec<u8>> {
 }
 
 fn geneses() -> Vec<Vec<u8>> {
-    vec![vector("genesis.json")]
+    vec![super::sample_genesis()]
 }
 
 fn trusts() -> Vec<Vec<u8>> {
