@@ -245,8 +245,8 @@ fn read_hello(message: &[u8]) -> Option<(Height, u64)> {
 /// Reads a message as [`Gossip::receive`] does, and a bundle's entries as its work would; for fuzzing.
 pub(crate) fn parse(bytes: &[u8]) {
     let message = Bytes::copy_from_slice(bytes);
-    if let Some(height) = read_hello(&message) {
-        assert_eq!(hello(height), message, "a hello has one form");
+    if let Some((height, process)) = read_hello(&message) {
+        assert_eq!(hello(height, process), message, "a hello has one form");
     } else if let Some(Work::Bundle(bundle)) = Work::read(&message) {
         work::records(&bundle);
     }

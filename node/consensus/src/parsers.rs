@@ -230,7 +230,7 @@ fn streams() -> Vec<Vec<u8>> {
 }
 
 fn gossips() -> Vec<Vec<u8>> {
-    let hello = tagged(0, &7u64.to_be_bytes());
+    let hello = tagged(0, &[7u64.to_be_bytes(), 9u64.to_be_bytes()].concat());
     vec![hello, b"\x01\0\x03abc\0\x02de".to_vec(), b"\x02\0\x02abcde".to_vec(), tagged(3, &[5; 32])]
 }
 
