@@ -18,6 +18,9 @@ struct Options {
     /// How often each row is tried, whatever its own counts
     #[arg(long)]
     runs: Option<u64>,
+    /// That share of each row's own count, at least one: a first look takes 10
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    percent: u64,
     /// Where randomness begins (default: the clock)
     #[arg(long)]
     seed: Option<u64>,
@@ -58,7 +61,8 @@ fn main() -> ExitCode {
         options.seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()));
     println!("seed {seed}");
     let attack = |row: &Row| {
-        let count = options.runs.unwrap_or(if options.long { row.release } else { row.ci });
+        let count =
+            options.runs.unwrap_or(if options.long { row.release } else { row.ci } * options.percent / 100).max(1);
         let line = Run::of(row, count, seed);
         println!("{line}");
         line
