@@ -26,7 +26,8 @@ fn same_state(run: &mut Run) {
         let text = String::from_utf8_lossy(&output.stdout);
         let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let named = messages.filter(|message| message["target"]["name"] == "determinism");
-        let Some(program) = named.filter_map(|message| Some(message["executable"].as_str()?.to_owned())).last() else {
+        let Some(program) = named.filter_map(|message| Some(message["executable"].as_str()?.to_owned())).next_back()
+        else {
             return run.bad(&format!("{cargo:?}: {}", String::from_utf8_lossy(&output.stderr)));
         };
         for _ in 0..2 {
