@@ -16,7 +16,7 @@ use crate::campaign::{Lane, Random, Row, Run};
 use crate::harness::{Network, Setup, wait_for};
 
 pub(super) const ROWS: &[Row] = &[
-    Row { id: "R4", name: "power-cut", lane: Lane::Machine, ci: 180, release: 900, attack: one_validator },
+    Row { id: "R4", name: "power-cut", lane: Lane::Machine, ci: 30, release: 900, attack: one_validator },
     Row { id: "R4", name: "power-cut-liar", lane: Lane::Machine, ci: 10, release: 40, attack: liar },
     Row { id: "R4", name: "power-cut-of-all", lane: Lane::Networks, ci: 10, release: 60, attack: all_validators },
 ];
