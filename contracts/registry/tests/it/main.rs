@@ -12,6 +12,7 @@ mod model;
 mod offices;
 mod registry_model;
 mod rejections;
+#[expect(dead_code, reason = "what else a replay gives is for examples/determinism, which shares it")]
 mod replay;
 mod rules;
 mod schemas;
