@@ -61,7 +61,7 @@ fn a_killed_process_loses_nothing_it_called_final() {
     let mut total = 0;
     for round in 0..15u32 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_commits_until_killed", "--nocapture"])
+            .args(["--exact", "directories::child_commits_until_killed", "--nocapture"])
             .env(CHILD, directory.path())
             .stdout(Stdio::piped())
             .spawn()
