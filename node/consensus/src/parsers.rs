@@ -33,7 +33,7 @@ pub struct Parser {
     pub corpus: fn() -> Vec<Vec<u8>>,
 }
 
-/// All of this crate. Length-prefixed lists ([`pieces`]) stand where a reader takes several messages.
+/// All of this crate. Length-prefixed lists (`pieces`) stand where a reader takes several messages.
 pub const PARSERS: [Parser; 13] = [
     Parser { name: "engine-message", run: again::<SignedConsensusMsg<Network>>, corpus: votes },
     Parser { name: "engine-liveness", run: again::<LivenessMsg<Network>>, corpus: liveness },

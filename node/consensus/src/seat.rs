@@ -1,6 +1,6 @@
 //! A validator without threads, sockets and clocks, for a simulation to put an engine, a network and time around.
 //!
-//! It is the node's own parts: the answers to the engine ([`crate::host`]), the double-sign guard, signer, verifier and
+//! It is the node's own parts: the answers to the engine (`host`), the double-sign guard, signer, verifier and
 //! codec, the record pool, the rules by which a start follows before it votes. The functions at the end are what the node
 //! does at its start and with records, and what a seat does. What is left out here is what only a machine has: the
 //! engine's actors and its log, gossip, timers.
