@@ -49,9 +49,7 @@ pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("TESTAMUR_BIN") {
         return path.into();
     }
-    let own = std::env::current_exe().expect("a program has a path");
-    let built = own.ancestors().map(|folder| folder.join("testamur")).find(|path| path.is_file());
-    built.unwrap_or_else(|| panic!("there is no testamur above {}: cargo build --release --bins", own.display()))
+    beside("testamur")
 }
 
 /// The faulty build, `testamur-faults`: `TESTAMUR_FAULTS_BIN`, or the release build beside this program. Nodes run it by
@@ -63,9 +61,24 @@ pub fn faulty_binary() -> PathBuf {
     if let Some(path) = std::env::var_os("TESTAMUR_FAULTS_BIN") {
         return path.into();
     }
+    beside("testamur-faults")
+}
+
+/// Another program of the same build: it stands beside this one, or above it when this one is a test.
+///
+/// # Panics
+/// When it was not built.
+pub fn beside(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a program has a path");
-    let built = own.ancestors().map(|folder| folder.join("testamur-faults")).find(|path| path.is_file());
-    built.unwrap_or_else(|| panic!("there is no testamur-faults above {}: scripts/faults-build", own.display()))
+    let built = own.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
+    built.unwrap_or_else(|| {
+        let how = if ["testamur-faults", "testamur-rot"].contains(&name) {
+            "scripts/faults-build"
+        } else {
+            "cargo build --release --workspace --bins"
+        };
+        panic!("there is no {name} above {}: {how}", own.display())
+    })
 }
 
 /// A `testamur` command that sees nothing of the user's installed networks.

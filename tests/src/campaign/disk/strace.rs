@@ -129,10 +129,18 @@ impl Strace {
     }
 }
 
-/// Whether `strace` did what it was told, by its log.
-pub(in crate::campaign) fn hit(log: &Path) -> bool {
+/// Whether `strace` let a call fail as it was told, by its log.
+///
+/// # Panics
+/// When a call failed with another error than the one that was asked for: the try would show something else than it says.
+pub(in crate::campaign) fn hit(log: &Path, error: &str) -> bool {
     let text = fs::read_to_string(log).unwrap_or_default();
-    text.contains("(INJECTED)") || text.contains("killed by SIGKILL")
+    let mut injected = text.lines().filter(|line| line.contains("(INJECTED)")).peekable();
+    let met = injected.peek().is_some();
+    for line in injected {
+        assert!(line.contains(&format!("= -1 {error} ")), "{error} was to be injected: {line}");
+    }
+    met
 }
 
 /// A command that writes every call at the disk into a log, for [`sites`].

@@ -80,7 +80,6 @@ fn lie(run: &mut Run, validators: usize, liars: usize) {
         left -= heights;
         round += 1;
     }
-    run.metric("forks", 0);
     run.metric("signed-twice", counted.told);
     let percent = |part: usize, whole: usize| if whole == 0 { 100.0 } else { 100.0 * part as f64 / whole as f64 };
     run.metric("proofs-on-all-honest-percent", format!("{:.1}", percent(counted.kept, counted.expected)));
@@ -299,8 +298,6 @@ fn crash_after_vote(run: &mut Run) {
         liars.check_evidence(&mut counted);
         liars.network.check();
     });
-    run.metric("forks", 0);
     run.metric("signed-twice-by-the-liar", counted.told);
-    run.metric("signed-twice-by-the-crashed", 0);
     run.times("votes-again", &mut back);
 }

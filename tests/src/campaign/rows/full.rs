@@ -49,7 +49,6 @@ fn disk_full(run: &mut Run) {
     network.check();
     run.times("refused", &mut refusals);
     run.times("resumed", &mut resumed);
-    run.metric("lost", 0);
 }
 
 /// Gives a node a smaller reserve than a real disk's.

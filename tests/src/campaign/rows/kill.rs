@@ -60,7 +60,6 @@ impl Sum {
     fn tell(&self, run: &mut Run) {
         run.metric("final-records", self.finals);
         run.metric("records-per-s", (self.finals as f64 / self.loaded.as_secs_f64().max(1.0)).round());
-        run.metric("lost", if run.bad_so_far() == 0 { "0" } else { "see-above" });
         run.metric("checkpoints", self.checkpoints);
         run.metric("proofs", self.proofs);
     }

@@ -102,7 +102,6 @@ fn two_disks(run: &mut Run) {
             network.check();
         });
     }
-    run.metric("forks", if run.bad_so_far() == 0 { "0" } else { "see-above" });
     run.times("resumed", &mut resumed);
 }
 
@@ -144,7 +143,6 @@ fn old_backups(run: &mut Run) {
     }
     load.stop();
     run.step("the oracle", || network.check());
-    run.metric("signed-twice", if run.bad_so_far() == 0 { "0" } else { "see-above" });
     run.times("votes-again", &mut back);
 }
 

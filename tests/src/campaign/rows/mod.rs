@@ -20,9 +20,10 @@ mod starved;
 mod syscalls;
 mod upgrade;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Row;
+use crate::harness::beside;
 
 /// Every row, in the order they are run in: R1 first.
 pub fn all() -> Vec<Row> {
@@ -50,18 +51,6 @@ pub fn all() -> Vec<Row> {
     let mut rows = families.concat();
     rows.sort_by_key(|row| row.id.trim_start_matches('R').parse::<u32>().unwrap_or(u32::MAX));
     rows
-}
-
-/// Another program of the same build: it stands beside this one, or above it when this one is a test.
-///
-/// # Panics
-/// When it was not built.
-fn beside(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a program has a path");
-    let built = own.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
-    built.unwrap_or_else(|| {
-        panic!("there is no {name} above {}: cargo build --release --workspace --bins", own.display())
-    })
 }
 
 /// The checkout.

@@ -16,7 +16,7 @@ use crate::campaign::{Lane, Random, Row, Run};
 use crate::harness::{Network, Setup, wait_for};
 
 pub(super) const ROWS: &[Row] = &[
-    Row { id: "R4", name: "power-cut", lane: Lane::Machine, ci: 30, release: 900, attack: one_validator },
+    Row { id: "R4", name: "power-cut", lane: Lane::Machine, ci: 180, release: 900, attack: one_validator },
     Row { id: "R4", name: "power-cut-liar", lane: Lane::Machine, ci: 10, release: 40, attack: liar },
     Row { id: "R4", name: "power-cut-of-all", lane: Lane::Networks, ci: 10, release: 60, attack: all_validators },
 ];
@@ -41,6 +41,12 @@ impl Writer {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("the binary runs"))
+    }
+
+    /// Sends it a signal by its name, `STOP` or `CONT`.
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill is there");
     }
 
     fn runs(&mut self) -> bool {
@@ -135,6 +141,9 @@ impl Writing {
         // What was promised before the instant: read first.
         let promised = fs::read(&self.commits.promises).expect("promises can be read");
         self.platter.cut();
+        // It goes on when this cut is judged: meanwhile it would write a hundred times what lies between two cuts, and all
+        // of that is derived anew after each.
+        self.writer.signal("STOP");
 
         let beside = self.platter.beside().to_owned();
         let (promises, words) = (beside.join("left"), beside.join("said"));
@@ -146,6 +155,7 @@ impl Writing {
             left.recover(height + AFTER);
         }
         self.platter.forget();
+        self.writer.signal("CONT");
         judged.map(|height| (promised[..whole].iter().filter(|b| **b == b'\n').count() as u64, height))
     }
 }

@@ -11,7 +11,7 @@ use testamur_primitives::record::Record;
 use testamur_primitives::units::UnixTime;
 
 use crate::campaign::{Lane, Random, Row, Run};
-use crate::harness::{Network, Pace, Setup, faulty_binary, request, wait_for};
+use crate::harness::{Network, Pace, Setup, request, wait_for};
 
 pub(super) const ROWS: &[Row] = &[
     Row { id: "R6", name: "bit-flips-in-a-store", lane: Lane::Machine, ci: 260, release: 2_600, attack: in_a_store },
@@ -39,8 +39,7 @@ fn in_memory(run: &mut Run) {
 
 /// Runs `testamur-rot`, which stands beside the faulty build.
 fn outside(run: &mut Run, what: &str) {
-    let tool = faulty_binary().with_file_name("testamur-rot");
-    assert!(tool.is_file(), "there is no {}: scripts/faults-build", tool.display());
+    let tool = super::beside("testamur-rot");
     let mut begun = 0;
     while begun < run.count {
         let count = BUNDLE.min(run.count - begun);
@@ -109,7 +108,6 @@ fn in_a_validator(run: &mut Run) {
         run.metric(name, count);
     }
     run.metric("repaired-from-peers", repaired);
-    run.metric("silently-wrong", 0);
 }
 
 /// What a node did about its bit; numbers are places in the row's metrics.

@@ -49,7 +49,6 @@ fn tries(run: &mut Run, mut attempt: impl FnMut(&mut Network, usize, &mut Random
     }
     load.stop();
     run.step("the oracle", || network.check());
-    run.metric("lost", if run.bad_so_far() == 0 { "0" } else { "see-above" });
     run.times("back", &mut back);
 }
 

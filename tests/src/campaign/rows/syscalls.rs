@@ -84,7 +84,7 @@ impl Begin {
         let end = commits.run(command);
         let met = match fault {
             Fault::Kill | Fault::Torn(_) => end == End::Killed,
-            Fault::Fails(..) => hit(&self.log()),
+            Fault::Fails(error, _) => hit(&self.log(), error),
             // The library leaves no trace; the calls are the same in every run.
             Fault::Short(_) => true,
         };

@@ -39,7 +39,6 @@ fn upgrades(run: &mut Run) {
         }
     }
     run.metric("receipts", receipts);
-    run.metric("lost", 0);
     run.times("halted", &mut gaps);
 }
 
