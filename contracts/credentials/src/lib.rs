@@ -15,7 +15,6 @@
 pub mod content;
 pub mod credential;
 pub mod format;
-mod generations;
 pub mod json;
 pub mod jws;
 pub mod ledger;

@@ -24,11 +24,11 @@ use std::sync::{Arc, LazyLock};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use testamur_primitives::codec::{CodecError, base64url, canonical, from_base64url};
+use testamur_primitives::generations::Generations;
 use testamur_primitives::limits::{ATTACHMENT_BYTES_MAX, EVIDENCE_BYTES_MAX};
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::state::evidence::{Evidence, EvidenceError};
 
-use crate::generations::Generations;
 use crate::json;
 use crate::limits::{PACKAGE_BYTES_MAX, PACKAGE_LISTS_MAX, PACKAGE_MEMORY_BYTES_MAX};
 use crate::presentation::Presentation;

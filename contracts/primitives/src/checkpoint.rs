@@ -19,6 +19,8 @@
 //!
 //! A single validator's cosignature states nothing: precommits of lost rounds exist. It never leaves the mesh.
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::{self, base64_standard, from_base64_standard, from_decimal};
 use crate::epoch::ValidatorSet;
 use crate::genesis::Origin;
@@ -28,8 +30,9 @@ use crate::key::verify_ed25519;
 use crate::note::{KeyId, Note, NoteError, TYPE_COSIGNATURE_V1, TYPE_ED25519};
 use crate::units::{Height, LogSize, Round, UnixTime};
 
-/// What validators vote on: 80 bytes, big-endian, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What validators vote on: 80 bytes, big-endian, in this order. In JSON (equivocations), an object of the four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ValueId {
     /// Log size after the block.
     pub log_size: LogSize,

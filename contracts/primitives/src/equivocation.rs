@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, ValueId, cosignature_message};
 use crate::epoch::ValidatorSet;
 use crate::genesis::Origin;
-use crate::hash::{Address, HeaderHash, TreeHash};
+use crate::hash::Address;
 use crate::key::verify_ed25519;
 use crate::record::Bytes;
-use crate::units::{Height, LogSize, Round, UnixTime};
+use crate::units::{Height, Round};
 use crate::votes;
 
 /// In which step of a round something is signed.
@@ -67,27 +67,13 @@ impl Place {
     }
 }
 
-/// A value as it stands in JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StatedValue {
-    /// Log size after the block.
-    pub log_size: LogSize,
-    /// Log root after the block.
-    pub log_root: TreeHash,
-    /// Block time.
-    pub time: UnixTime,
-    /// Hash of the block's header.
-    pub header: HeaderHash,
-}
-
 /// One of the two messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     /// The value; absent for nil.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<StatedValue>,
+    pub value: Option<ValueId>,
     /// A proposal's proof-of-lock round; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pol_round: Option<u32>,
@@ -142,24 +128,12 @@ pub enum EquivocationError {
 impl Statement {
     /// A statement and its signature.
     pub fn new(said: &Said, signature: &[u8; 64]) -> Self {
-        let value = said.value.map(|value| StatedValue {
-            log_size: value.log_size,
-            log_root: value.log_root,
-            time: value.time,
-            header: value.header,
-        });
-        Self { value, pol_round: said.pol_round.map(|round| round.0), signature: Bytes(signature.to_vec()) }
+        Self { value: said.value, pol_round: said.pol_round.map(|round| round.0), signature: Bytes(signature.to_vec()) }
     }
 
     /// What it says.
     pub fn said(&self) -> Said {
-        let value = self.value.as_ref().map(|value| ValueId {
-            log_size: value.log_size,
-            log_root: value.log_root,
-            time: value.time,
-            header: value.header,
-        });
-        Said { value, pol_round: self.pol_round.map(Round) }
+        Said { value: self.value, pol_round: self.pol_round.map(Round) }
     }
 }
 
@@ -231,7 +205,9 @@ impl Equivocation {
 mod tests {
     use super::*;
     use crate::genesis::{Genesis, Parameters};
+    use crate::hash::{HeaderHash, TreeHash};
     use crate::key::SigningKey;
+    use crate::units::{LogSize, UnixTime};
 
     fn origin(name: &str) -> Origin {
         let genesis = Genesis {

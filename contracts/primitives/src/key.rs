@@ -5,15 +5,13 @@
 //! **ECDSA**: fixed-length `r ‖ s`; a high S is legal (half of what OpenSSL makes has one), so records are compared
 //! by id, never by bytes. Wycheproof's vectors decide.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-
 use ed25519_dalek::Signer as _;
 use k256::ecdsa::signature::Verifier as _;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{base64url, from_base64url};
+use crate::generations::Generations;
 use crate::limits::VALIDATOR_KEYS_REMEMBERED_MAX;
 
 /// JWS algorithm of a record (RFC 7518 §3.1, RFC 8037, RFC 8812, RFC 9864).
@@ -296,25 +294,20 @@ pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> R
 }
 
 /// Keys that were found to lie in the prime-order subgroup.
-static TORSION_FREE: Mutex<BTreeSet<[u8; 32]>> = Mutex::new(BTreeSet::new());
+static TORSION_FREE: Generations<[u8; 32], ()> = Generations::new(VALIDATOR_KEYS_REMEMBERED_MAX);
 
 /// Whether an Ed25519 key lies in the prime-order subgroup, as validators' keys must.
 ///
 /// A network's keys stand in every receipt and every evidence, and finding this out costs as much as verifying a signature;
 /// so the keys that do are remembered. The answer is a property of the bytes: remembering changes only how long it takes.
 pub fn is_torsion_free(key: &[u8; 32]) -> bool {
-    let known = || TORSION_FREE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if known().contains(key) {
+    if TORSION_FREE.get(key).is_some() {
         return true;
     }
     // Not under the lock: others read on meanwhile, and what two find out is the same.
     let is_free = ed25519_point(key).is_ok_and(|key| key.to_edwards().is_torsion_free());
     if is_free {
-        let mut known = known();
-        if known.len() >= VALIDATOR_KEYS_REMEMBERED_MAX {
-            known.clear();
-        }
-        known.insert(*key);
+        TORSION_FREE.put(*key, (), 1);
     }
     is_free
 }

@@ -6,8 +6,8 @@
 //!
 //! **Absences.** No I/O, clock, randomness, async, floats, threads or hash-ordered collections: "now" and
 //! random salts are arguments. The crate knows nothing of databases, networks or the consensus engine.
-//! Two things outlive a call: [`issuers::memory`] remembers credentials that were read and verified, [`key::is_torsion_free`]
-//! the validators' keys that it found good, which changes how long an answer takes and never what it is.
+//! What outlives a call is remembered in [`generations`]: credentials that were read and verified, validators' keys that were
+//! found good, authors' keys with their points decoded. That changes how long an answer takes and never what it is.
 //!
 //! ```
 //! use testamur_primitives::merkle;
@@ -25,6 +25,7 @@ pub mod did;
 pub mod dossiers;
 pub mod epoch;
 pub mod equivocation;
+pub mod generations;
 pub mod genesis;
 pub mod hash;
 pub mod header;

@@ -307,7 +307,7 @@ pub(crate) struct EquivocationSchema {
 #[schema(as = Statement)]
 pub(crate) struct StatementSchema {
     /// The value; absent for nil.
-    value: Option<StatedValueSchema>,
+    value: Option<ValueIdSchema>,
     /// A proposal's proof-of-lock round; absent where there is none.
     pol_round: Option<u32>,
     /// Ed25519 signature over the message, base64url.
@@ -316,8 +316,8 @@ pub(crate) struct StatementSchema {
 
 /// What is voted on.
 #[derive(ToSchema)]
-#[schema(as = StatedValue)]
-pub(crate) struct StatedValueSchema {
+#[schema(as = ValueId)]
+pub(crate) struct ValueIdSchema {
     /// Log size after the block.
     log_size: u64,
     /// Log root after the block.

@@ -6,13 +6,14 @@
 //!
 //! - INV-VERIFY-2: something is found again only if *everything* that its answer depends on is equal. A digest only says where to
 //!   look.
-//! - What is remembered is bounded ([`crate::generations`]).
+//! - What is remembered is bounded ([`testamur_primitives::generations`]).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use testamur_primitives::codec::sha256;
+use testamur_primitives::generations::Generations;
 use testamur_primitives::hash::SchemaId;
 use testamur_primitives::issuers::chain::TrustChain;
 use testamur_primitives::key::{PublicKey, ReadyKey};
@@ -25,7 +26,6 @@ use testamur_primitives::units::UnixTime;
 use super::anchor::Anchored;
 use super::readable::Compiled;
 use super::{Found, Reason, State, issuer};
-use crate::generations::{Generations, lock};
 use crate::ledger::{self, Documents, ListView, NoChain, Question};
 use crate::limits::MEMORY_BYTES_MAX;
 use crate::status::Token;
@@ -174,4 +174,7 @@ impl View {
         lock(&self.keys).insert(fragment.to_owned(), Arc::clone(&key));
         Some(key)
     }
+}
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,51 +7,25 @@
 //! - INV-MEMORY-1: a credential is found again by the SHA-256 of all its bytes, and counts as verified with the one key
 //!   that it verified with.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use super::accreditation::{Accreditation, Malformed};
 use crate::codec::sha256;
+use crate::generations::Generations;
 use crate::key::PublicKey;
 use crate::limits::CREDENTIALS_REMEMBERED_MAX;
 
-/// Two generations: when the newer is full, the older is forgotten. What is asked for moves to the newer.
-#[derive(Default)]
-struct Generations {
-    newer: BTreeMap<[u8; 32], Arc<Accreditation>>,
-    older: BTreeMap<[u8; 32], Arc<Accreditation>>,
-}
-
-static CREDENTIALS: Mutex<Generations> = Mutex::new(Generations { newer: BTreeMap::new(), older: BTreeMap::new() });
-
-impl Generations {
-    fn get(&mut self, digest: &[u8; 32]) -> Option<Arc<Accreditation>> {
-        if let Some(found) = self.newer.get(digest) {
-            return Some(Arc::clone(found));
-        }
-        let found = self.older.remove(digest)?;
-        self.put(*digest, Arc::clone(&found));
-        Some(found)
-    }
-
-    fn put(&mut self, digest: [u8; 32], accreditation: Arc<Accreditation>) {
-        if self.newer.len() >= CREDENTIALS_REMEMBERED_MAX / 2 {
-            self.older = core::mem::take(&mut self.newer);
-        }
-        self.newer.insert(digest, accreditation);
-    }
-}
+static CREDENTIALS: Generations<[u8; 32], Arc<Accreditation>> = Generations::new(CREDENTIALS_REMEMBERED_MAX);
 
 /// As [`Accreditation::parse`], remembered.
 pub fn read(jwt: &str) -> Result<Arc<Accreditation>, Malformed> {
     let digest = sha256(&[jwt.as_bytes()]);
-    let locked = || CREDENTIALS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(found) = locked().get(&digest) {
+    if let Some(found) = CREDENTIALS.get(&digest) {
         return Ok(found);
     }
     // Not under the lock: others read on meanwhile, and what two find out is the same.
     let read = Arc::new(Accreditation::parse(jwt)?);
-    locked().put(digest, Arc::clone(&read));
+    CREDENTIALS.put(digest, Arc::clone(&read), 1);
     Ok(read)
 }
 

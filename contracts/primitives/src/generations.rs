@@ -1,4 +1,6 @@
-//! A bounded memory: two generations; when the newer is full, the older is forgotten.
+//! A bounded memory of what was found out before: two generations; when the newer is full, the older is forgotten.
+//!
+//! What is remembered must follow from its key alone, so that it changes how long an answer takes and never what it is.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -6,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A bounded map of two generations. What is asked for moves to the newer.
 #[derive(Debug)]
-pub(crate) struct Generations<K, V> {
+pub struct Generations<K, V> {
     maps: Mutex<Maps<K, V>>,
     /// The weight of a generation.
     most: usize,
@@ -21,12 +23,12 @@ struct Maps<K, V> {
 
 impl<K: Ord, V: Clone> Generations<K, V> {
     /// One whose entries weigh at most this much together.
-    pub(crate) fn new(most: usize) -> Self {
+    pub const fn new(most: usize) -> Self {
         Self { maps: Mutex::new(Maps { newer: BTreeMap::new(), older: BTreeMap::new(), weight: 0 }), most: most / 2 }
     }
 
     /// What is remembered under a key.
-    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<V>
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
@@ -40,7 +42,7 @@ impl<K: Ord, V: Clone> Generations<K, V> {
     }
 
     /// Remembers, unless it is too heavy for a generation.
-    pub(crate) fn put(&self, key: K, value: V, weight: usize) {
+    pub fn put(&self, key: K, value: V, weight: usize) {
         if weight <= self.most {
             lock(&self.maps).put(key, value, weight, self.most);
         }
@@ -60,7 +62,7 @@ impl<K: Ord, V> Maps<K, V> {
     }
 }
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
