@@ -1,13 +1,29 @@
 //! RocksDB behind rows of columns: opening, identity of the directory, snapshots, the one synced write.
 //!
-//! **Options are decided, not inherited** (`FAULTS`: every default here was somebody's incident):
-//! - Every batch is written with `sync`: the write-ahead log is fdatasynced before [`Database::write`] returns.
-//! - `paranoid_checks`, XXH3 block checksums verified on every read, no mmap, no recycled log files.
-//! - Write-ahead log recovery is *absolute consistency* first: damage refuses to open. Only the very end of the
-//!   newest log may be cut short, because a kill or a power cut in the middle of a write leaves exactly that, and such a
-//!   write was never acknowledged; it is dropped with a warning ([`open_dropping_torn_write`]). A checksum that does not
-//!   match is refused in both modes, and the manifest holds the sizes of the older logs, so nothing acknowledged can
-//!   be dropped in silence.
+//! **Settings are decided, not inherited** (`tests/it/settings.rs` reads them from a real database's OPTIONS file):
+//!
+//! | setting | value | why |
+//! | --- | --- | --- |
+//! | `sync` of each batch | true | the write-ahead log is fdatasynced before [`Database::write`] returns; power cuts (R4) show it, and catch a build without it |
+//! | `wal_recovery_mode` | AbsoluteConsistency | the default (point in time) drops everything behind a damaged place in silence. Damage refuses to open; see below for the one exception |
+//! | `track_and_verify_wals_in_manifest` | true | the manifest holds the sizes of older logs: one that is missing or short refuses to open |
+//! | `recycle_log_file_num` | 0 | in a recycled log an old record can pass for the torn end of a new one |
+//! | `best_efforts_recovery` | false | it opens with what it finds, and says nothing of the rest |
+//! | `manual_wal_flush`, `unordered_write`, `enable_pipelined_write`, `two_write_queues` | false | one writer, one order: memory is never ahead of the log |
+//! | `paranoid_checks`, `force_consistency_checks` | true | damage that is met stops writes; a manifest that contradicts itself is refused |
+//! | `verify_checksums` of reads | true | RocksDB's default for every read, iterator and compaction; no read here switches it off |
+//! | `checksum` | XXH3 | of each block; what flips in memory before that is for seals, leaf hashes and the state tree |
+//! | `verify_sst_unique_id_in_manifest`, `flush_verify_memtable_count`, `compaction_verify_record_count` | true | a table that was swapped, or written with fewer rows than went in, is refused |
+//! | `allow_mmap_reads`, `allow_mmap_writes` | false | a failed read is an error, not a signal; and a stray pointer writes no table |
+//! | `use_fsync` | false | fdatasync also makes a grown file's size durable |
+//! | `allow_data_in_errors` | false | keys and values stay out of logs |
+//!
+//! - Only the very end of the newest log may be cut short, because a kill or a power cut in the middle of a write leaves exactly
+//!   that, and such a write was never acknowledged; it is dropped with a warning ([`open_dropping_torn_write`]). A checksum
+//!   that does not match is refused in both modes.
+//! - **Backups** are RocksDB checkpoints, whose log may end in a write that was under way. A checkpoint flushes all tables first
+//!   (`log_size_for_flush` is 0), so its log holds nothing that its tables lack; what is torn at its end is dropped
+//!   at the first opening as above, never more.
 //! - Memory is bounded: one block cache (indexes and filters in it), one budget for all memtables.
 
 use std::fs::{self, File};
@@ -25,6 +41,7 @@ use rocksdb::{
 use testamur_primitives::hash::{Address, GenesisHash};
 
 use crate::error::StoreError;
+use crate::framing;
 use crate::limits::{
     BLOCK_CACHE_BYTES, MEMTABLE_BUSY_BYTES, MEMTABLE_QUIET_BYTES, MEMTABLES_BYTES, OPEN_FILES_MAX, WAL_BYTES_MAX,
 };
@@ -104,6 +121,7 @@ impl Database {
         let lock = take_lock(directory)?;
         identify(directory, network, node, access)?;
         let path = directory.join(DATABASE);
+        framing::check(&path)?;
         let references_since = Arc::new(AtomicU64::new(0));
         let db = match access {
             Access::Write => open_dropping_torn_write(&path, &references_since)?,

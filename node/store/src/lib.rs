@@ -35,6 +35,7 @@ mod error;
 mod evidence;
 #[cfg(feature = "faults")]
 pub mod faults;
+mod framing;
 mod freespace;
 mod health;
 mod index;

@@ -6,4 +6,5 @@ mod directories;
 mod ledger;
 mod members;
 mod registries;
+mod settings;
 mod transfer;
