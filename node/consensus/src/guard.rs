@@ -36,7 +36,9 @@
 //! | 3 mark | nothing: the guard was there when the store reached this height |
 //! | 4 unsettled | nothing: what the key signed before is not known; undone only by rewriting the file |
 //!
-//! An incomplete last entry was being written when the machine stopped, so its signature never left: it is cut off.
+//! An incomplete last entry was being written when the machine stopped, so its signature never left: it is cut off. Where the
+//! power went, a file system may have kept the file's new size and not its bytes, or not those of one block: then zeros stand
+//! there. That is taken for the last entry's fate only; zeros in the place of more are damage.
 //! A complete entry with a wrong checksum is damage: the file is then worth nothing, as if it were missing.
 
 mod disk;
@@ -57,6 +59,10 @@ pub use disk::{Directory, GuardDisk};
 
 const MAGIC: &[u8; 23] = b"testamur-guard-v1\n\0\0\0\0\0";
 const HEADER_BYTES: usize = 23 + 32;
+/// An entry's length, its complement, its checksum.
+const ENTRY_HEAD_BYTES: usize = 16;
+/// File systems write in blocks of this size or of multiples of it.
+const BLOCK_BYTES: usize = 4096;
 const FILE_NAME: &str = "guard.log";
 const NEW_FILE_NAME: &str = "guard.new";
 const DAMAGED_FILE_NAME: &str = "guard.damaged";
@@ -390,12 +396,19 @@ fn load(bytes: &[u8]) -> Option<Loaded> {
         let Some((lengths, after)) = rest.split_first_chunk::<8>() else { break };
         let lengths = u64::from_be_bytes(*lengths);
         let length = (lengths >> 32) as usize;
-        if length > GUARD_ENTRY_BYTES_MAX || lengths as u32 != !(length as u32) {
+        let plausible = length <= GUARD_ENTRY_BYTES_MAX && lengths as u32 == !(length as u32);
+        if !plausible && never_reached_the_disk(bytes.len() - rest.len(), bytes) {
+            break;
+        }
+        if !plausible {
             return None;
         }
         let Some((checksum, after)) = after.split_first_chunk::<8>() else { break };
         let Some((body, after)) = after.split_at_checked(length) else { break };
         if sha256(&[body])[..8] != *checksum {
+            if never_reached_the_disk(bytes.len() - rest.len(), bytes) {
+                break;
+            }
             return None;
         }
         read_body(body, &mut loaded)?;
@@ -404,6 +417,17 @@ fn load(bytes: &[u8]) -> Option<Loaded> {
     let above = Slot { height: loaded.floor.next(), round: Round(0), step: Step::Proposal };
     loaded.entries = loaded.entries.split_off(&above);
     Some(loaded)
+}
+
+/// Whether zeros stand in the place of the last entry: in all of it that lies in its first block, or in all behind that. Its size
+/// reached the disk then, and its bytes did not, or those of one block alone. No flipped bit makes four zeros: an entry neither begins with
+/// them, as its length's complement is never 0, nor ends with them, as messages are text and heights below 2^32. One that lies in
+/// the second block with fewer than four bytes counts as damaged: the validator then waits for the others once.
+fn never_reached_the_disk(at: usize, bytes: &[u8]) -> bool {
+    let last = &bytes[at..];
+    let (first, second) = last.split_at(last.len().min(BLOCK_BYTES - at % BLOCK_BYTES));
+    let zeros = |part: &[u8]| part.len() >= 4 && part.iter().all(|byte| *byte == 0);
+    last.len() <= ENTRY_HEAD_BYTES + GUARD_ENTRY_BYTES_MAX && (zeros(first) || zeros(second))
 }
 
 /// Reads any bytes as a file, and pieces of them as entries whose checksums are right; for fuzzing.
