@@ -16,13 +16,14 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_malachitebft_app_channel::app::config::NodeConfig;
+use arc_malachitebft_app_channel::app::engine::network::NetworkRef;
 use arc_malachitebft_app_channel::app::engine::util::events::Event;
 use arc_malachitebft_app_channel::app::events::RxEvent;
+use arc_malachitebft_app_channel::app::metrics::SharedRegistry;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
-#[cfg(not(feature = "faults"))]
-use arc_malachitebft_app_channel::start_engine;
+use arc_malachitebft_app_channel::spawn::spawn_network_actor;
 use arc_malachitebft_app_channel::{
-    Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkIdentity, RequestContext, SyncContext, WalContext,
 };
 use arc_malachitebft_config as config;
 use arc_malachitebft_signing::Signer as _;
@@ -79,6 +80,7 @@ pub(crate) struct Engine {
     /// Whether it signs where a set names this validator.
     pub(crate) signs: bool,
     handle: EngineHandle,
+    network: NetworkRef<Network>,
     events: RxEvent<Network>,
     keeper: JoinHandle<()>,
 }
@@ -176,62 +178,49 @@ impl EngineSettings {
         };
         let table = self.peers.watch();
         let addresses = engine_addresses(&table.borrow());
+        let config = self.config(addresses.clone());
+        let registry = SharedRegistry::global().with_moniker(config.moniker.as_str());
+        let started = spawn_network_actor(identity, &config.consensus, &config.value_sync, &registry, codec.clone());
+        let (network, parts) = started.await.map_err(|e| failed(&format!("{e:#}")))?;
+        #[cfg(not(feature = "faults"))]
+        let front = network.clone();
         #[cfg(feature = "faults")]
-        let start_engine = |network, config, wal, net: NetworkContext<WireCodec>, consensus, sync, request| {
-            self.start_engine_behind_lies(network, config, wal, net, consensus, sync, request)
+        let front = self.behind_lies(network.clone()).await.map_err(|e| failed(&e))?;
+        let built = EngineBuilder::new(Network, config)
+            .with_default_wal(WalContext::new(self.log_directory.join(LOG_FILE), codec.clone()))
+            .with_custom_network(front, parts)
+            .with_default_sync(SyncContext::new(codec))
+            .with_default_consensus(context)
+            .with_default_request(RequestContext::new(16))
+            .build()
+            .await;
+        let (channels, handle) = match built {
+            Ok(built) => built,
+            Err(error) => {
+                network.stop(None);
+                return Err(failed(&format!("{error:#}")));
+            }
         };
-        let (channels, handle) = start_engine(
-            Network,
-            self.config(addresses.clone()),
-            WalContext::new(self.log_directory.join(LOG_FILE), codec.clone()),
-            NetworkContext::new(identity, codec.clone()),
-            context,
-            SyncContext::new(codec),
-            RequestContext::new(16),
-        )
-        .await
-        .map_err(|e| failed(&format!("{e:#}")))?;
         // The engine syncs its log and not the log's name: without it a power cut could leave no log, and no locks.
         let sync_names = std::fs::File::open(&self.log_directory).and_then(|directory| directory.sync_all());
         sync_names.map_err(|source| ConsensusError::Log { path: self.log_directory.clone(), source })?;
         let events = channels.events.subscribe();
         let keeper = tokio::spawn(keep_engine(channels.net_requests.clone(), addresses, table));
-        Ok(Engine { channels, signs, handle, events, keeper })
+        Ok(Engine { channels, signs, handle, network, events, keeper })
     }
 
-    /// As the engine's own, with what misbehaves between it and its network.
+    /// What misbehaves, in front of the network.
     #[cfg(feature = "faults")]
-    #[allow(clippy::too_many_arguments, reason = "those of the function that it stands for")]
-    async fn start_engine_behind_lies(
-        &self,
-        network: Network,
-        config: Config,
-        wal: WalContext<WireCodec>,
-        net: NetworkContext<WireCodec>,
-        consensus: ConsensusContext<Network>,
-        sync: SyncContext<WireCodec>,
-        request: RequestContext,
-    ) -> Result<(Channels<Network>, EngineHandle), Box<dyn std::error::Error + Send + Sync>> {
-        use arc_malachitebft_app_channel::app::metrics::SharedRegistry;
-        use arc_malachitebft_app_channel::{EngineBuilder, spawn::spawn_network_actor};
+    async fn behind_lies(&self, network: NetworkRef<Network>) -> Result<NetworkRef<Network>, ractor::SpawnErr> {
         use ractor::Actor as _;
-        let registry = SharedRegistry::global().with_moniker(config.moniker.as_str());
-        let (real, parts) =
-            spawn_network_actor(net.identity, &config.consensus, &config.value_sync, &registry, net.codec).await?;
         let proxy = crate::faults::Proxy {
-            network: real.clone(),
+            network,
             origin: self.origin.clone(),
             address: self.address,
             keys: Arc::clone(&self.keys),
             lies: crate::faults::Lies::of_process(),
         };
-        let (proxy, _) = crate::faults::Proxy::spawn(None, proxy, ()).await?;
-        let builder = EngineBuilder::new(network, config).with_default_wal(wal).with_custom_network(proxy, parts);
-        let builder = builder.with_default_sync(sync).with_default_consensus(consensus);
-        let (channels, handle) = builder.with_default_request(request).build().await?;
-        // It stops with the engine, whether or not the proxy lives long enough to tell it, and gives its port back.
-        real.link(handle.actor.get_cell());
-        Ok((channels, handle))
+        Ok(crate::faults::Proxy::spawn(None, proxy, ()).await?.0)
     }
 
     /// Syncs the engine's log from outside: what the engine has appended is in the file, and durable when this returns.
@@ -271,14 +260,27 @@ impl EngineSettings {
 }
 
 impl Engine {
-    /// After the engine has gone: whether its log was why (it told other things than it did before, or is damaged).
+    /// After the engine has gone: whether its log was why (it told other things than it did before, or is damaged). One that
+    /// could not be written is another matter: it is the disk's failure, and fatal.
     pub(crate) fn log_diverged(&mut self) -> bool {
         use tokio::sync::broadcast::error::TryRecvError;
         loop {
             match self.events.try_recv() {
-                Ok(Event::WalReplayError(_) | Event::WalCorrupted(_) | Event::WalResetError(_)) => return true,
+                Ok(Event::WalReplayError(_) | Event::WalCorrupted(_)) => return true,
                 Ok(_) | Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return false,
+            }
+        }
+    }
+
+    /// Ends when a part of the engine has ended. An engine that cannot write its log stops all its parts and then hangs,
+    /// on purpose, so that nobody starts it again unasked; its channels stay open, and only its parts tell.
+    pub(crate) fn part_ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let parts = self.handle.actor.get_cell().get_children();
+        async move {
+            if !parts.is_empty() {
+                // Without a limit of time there is nothing that could fail.
+                let _ = futures::future::select_all(parts.iter().map(|part| Box::pin(part.wait(None)))).await;
             }
         }
     }
@@ -286,6 +288,9 @@ impl Engine {
     /// Stops the engine and waits until it is gone.
     pub(crate) async fn stop(self) {
         self.keeper.abort();
+        // First, and alone: the engine kills what is left of its actors when one of them has ended, and a network that is
+        // killed before it was told to stop keeps its port for as long as the process lives. It is gone already: fine.
+        let _ = self.network.stop_and_wait(Some("stopping".into()), Some(ENGINE_STOP_MAX)).await;
         let node = self.handle.actor.clone();
         node.get_cell().stop_children(Some("stopping".into()));
         drop(self.channels);

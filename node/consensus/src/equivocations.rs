@@ -176,7 +176,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::watch::tests::{equivocation, origin};
+    use crate::fixtures::{equivocation, origin};
 
     fn wait_kept(kept: &Equivocations, count: usize) {
         let began = Instant::now();

@@ -189,44 +189,16 @@ mod tests {
     use std::sync::Arc;
 
     use testamur_primitives::epoch::{Validator, ValidatorSet};
-    use testamur_primitives::hash::{HeaderHash, TreeHash};
-    use testamur_primitives::key::SigningKey;
-    use testamur_primitives::units::{LogSize, UnixTime};
 
     use super::*;
+    use crate::fixtures::{self, registration, value};
 
+    /// Addresses in the order of the names.
     fn tip(height: u64) -> TipView {
-        let public = |seed: u8| SigningKey::ed25519(&[seed; 32]).public_key().as_bytes().to_vec();
-        let validator = |number: u8| {
-            use testamur_primitives::did::Did;
-            use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration};
-            use testamur_primitives::record::Bytes;
-            let registration = ValidatorRegistration {
-                v: 1,
-                name: format!("v{number}.example"),
-                operator: "Authority".into(),
-                country: "EU".into(),
-                did: Did::key(&SigningKey::ed25519(&[number; 32]).public_key()),
-                keys: vec![TypedKey { alg: ValidatorKeyAlgorithm::Ed25519, key: Bytes(public(number)) }],
-                log_key: Bytes(public(100 + number)),
-                peer_key: Bytes(public(200 + number)),
-                not_after: UnixTime(4_000_000_000),
-            };
-            Validator { address: Address::from_bytes([number; 32]), ..registration.to_validator() }
-        };
-        TipView {
-            height: Height(height),
-            header: HeaderHash::ZERO,
-            time: UnixTime(5),
-            validators: Arc::new(ValidatorSet::new((1..=4).map(validator).collect()).unwrap()),
-            scheduled: None,
-            parameters: Parameters::default(),
-        }
-    }
-
-    fn value(number: u8) -> ValueId {
-        let header = HeaderHash::from_bytes([number; 32]);
-        ValueId { log_size: LogSize(1), log_root: TreeHash::ZERO, time: UnixTime(7), header }
+        let validator =
+            |number| Validator { address: Address::from_bytes([number; 32]), ..registration(number).to_validator() };
+        let set = ValidatorSet::new((1..=4).map(validator).collect()).unwrap();
+        TipView { validators: Arc::new(set), ..fixtures::tip(height) }
     }
 
     fn voted(heard: &Heard, kind: VoteType, who: u8, height: u64, round: u32, of: Option<ValueId>) {

@@ -32,6 +32,8 @@ pub mod equivocations;
 mod error;
 #[cfg(feature = "faults")]
 mod faults;
+#[cfg(test)]
+mod fixtures;
 mod follow;
 mod gossip;
 pub mod guard;

@@ -98,6 +98,8 @@ pub const EVENTS_MAX: usize = 256;
 /// How long a start waits for its port: the engine before it has up to [`ENGINE_STOP_MAX`] to let go of it, and as long
 /// again where thirty other programs want the processor (measured: more than a second at a load of 30 on two cores).
 pub const LISTEN_WAIT: Duration = Duration::from_secs(10);
+/// An engine that lost a part and does not end by itself within this hangs: an operator must hear of it within a second.
+pub const ENGINE_HANGS: Duration = Duration::from_millis(700);
 /// How long the engine may take to stop before it is killed.
 pub const ENGINE_STOP_MAX: Duration = Duration::from_secs(5);
 /// Kept proofs of equivocation of one validator: one is enough to remove it, more show how it goes on. What comes after is

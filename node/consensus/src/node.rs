@@ -28,7 +28,7 @@ use crate::gossip::{self, GossipConfig, GossipNode, GossipSender, PeerTips};
 use crate::guard::{Guard, Standing};
 use crate::heard::Stall;
 use crate::host::{Committed, Exit, Host, Shared};
-use crate::limits::{EVENTS_MAX, PEER_TIPS_WAIT};
+use crate::limits::{ENGINE_HANGS, EVENTS_MAX, PEER_TIPS_WAIT};
 use crate::metrics::{Counters, write_gauge};
 use crate::participation::{Participation, Role};
 use crate::peers::{Office, Peers, peer_id};
@@ -260,14 +260,15 @@ pub async fn start<A: Application>(
         };
         stopped.stopped.store(true, Ordering::Release);
         gossip_task.abort();
+        if let Some(error) = error {
+            tracing::error!(%error, "consensus stopped");
+            // Before the engine is stopped: the process ends on this, within a second.
+            let _ = fatal_report.send(Some(Arc::new(error)));
+        }
         if let Some(engine) = engine.take() {
             engine.stop().await;
         }
         role_sender.send_replace(Role::Stopped);
-        if let Some(error) = error {
-            tracing::error!(%error, "consensus stopped");
-            let _ = fatal_report.send(Some(Arc::new(error)));
-        }
     });
     Ok(ConsensusHandle {
         submissions,
@@ -300,23 +301,36 @@ impl<A: Application> Runner<A> {
             let signs = running.signs;
             let participation = self.participation.take().expect("given back below");
             let mut host = Host::new(Arc::clone(&self.shared), participation, self.following.take(), signs);
-            let exit = host.run(&mut running.channels).await;
+            let part_ended = running.part_ended();
+            let exit = {
+                let mut run = std::pin::pin!(host.run(&mut running.channels));
+                tokio::select! {
+                    exit = &mut run => Some(exit),
+                    // One that dies closes its channels as well: the host sees that and ends in its own way.
+                    () = part_ended => tokio::time::timeout(ENGINE_HANGS, run).await.ok(),
+                }
+            };
+            // Fatal is told before the engine is stopped, which takes seconds when it hangs.
+            match exit {
+                Some(Exit::Fatal(error)) => return error,
+                None => return ConsensusError::EngineStopped("it cannot write its log; look at the disk".into()),
+                Some(_) => {}
+            }
             let (following, participation) = host.into_parts();
             let diverged = running.log_diverged();
             if let Some(engine) = engine.take() {
                 engine.stop().await;
             }
             match exit {
-                Exit::Fatal(error) => return error,
-                Exit::Switch => {}
-                Exit::EngineGone if diverged && self.log_moves < LOG_MOVES_MAX => {
+                Some(Exit::EngineGone) if diverged && self.log_moves < LOG_MOVES_MAX => {
                     self.log_moves += 1;
                     tracing::warn!("the engine's log and its doings differ: the log is moved aside, the guard stays");
                     if let Err(error) = self.settings.move_log_aside() {
                         return error;
                     }
                 }
-                Exit::EngineGone => return ConsensusError::EngineStopped("see the log above".into()),
+                Some(Exit::EngineGone) => return ConsensusError::EngineStopped("see the log above".into()),
+                _ => {}
             }
             let signs = participation.wants_to_sign(following.is_some()).unwrap_or(signs);
             (self.following, self.participation) = (following, Some(participation));

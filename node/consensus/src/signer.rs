@@ -340,42 +340,13 @@ impl Verifier<Network> for StrictVerifier {
 #[cfg(test)]
 mod tests {
     use testamur_primitives::checkpoint::verify_cosignature;
-    use testamur_primitives::genesis::{Genesis, Parameters};
-    use testamur_primitives::hash::{HeaderHash, TreeHash};
-    use testamur_primitives::units::{LogSize, UnixTime};
+
+    use testamur_primitives::units::UnixTime;
 
     use super::*;
     use crate::context::{EngineAddress, EngineHeight, EngineRound, Members};
+    use crate::fixtures::{origin, value};
     use testamur_primitives::key::SigningKey;
-
-    fn origin() -> Origin {
-        let genesis = Genesis {
-            v: 1,
-            domain: "test.example".into(),
-            name: "signer".into(),
-            time: UnixTime(1),
-            protocol: 1,
-            parameters: Parameters::default(),
-            validators: vec![],
-            operators: vec![],
-            approvals_required: 1,
-            writers: vec![],
-            did_method: None,
-            public_base: None,
-            status_history_days: None,
-            predecessor: None,
-        };
-        genesis.origin()
-    }
-
-    fn value(number: u8) -> ValueId {
-        ValueId {
-            log_size: LogSize(7),
-            log_root: TreeHash::from_bytes([number; 32]),
-            time: UnixTime(1_700_000_000),
-            header: HeaderHash::from_bytes([number; 32]),
-        }
-    }
 
     const ADDRESS: Address = Address::from_bytes([3; 32]);
 
