@@ -82,6 +82,47 @@ pub enum NotReady {
 }
 
 impl NotReady {
+    /// All slugs.
+    pub const CODES: [&'static str; 10] = [
+        "no-block",
+        "stalled",
+        "disk-low",
+        "damage",
+        "behind",
+        "attachments",
+        "no-quorum",
+        "no-source",
+        "starting",
+        "stopping",
+    ];
+
+    /// What an operator does about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoBlock { .. } | Self::Stalled { .. } => {
+                "call the operators of the validators named; nothing is lost, and nothing new becomes final until they are back"
+            }
+            Self::DiskLow { .. } => {
+                "free disk space, or move storage.data to a larger disk: records are taken again without a restart"
+            }
+            Self::Damage(_) => {
+                "keep the directory as evidence, and start with an empty storage.data: the ledger comes from the others"
+            }
+            Self::Behind { .. } => "wait: it catches up; if it does not, see its lines and the connection to its peers",
+            Self::Attachments { .. } => {
+                "wait: peers are asked for them; if they do not come, see the connection to them"
+            }
+            Self::NoQuorum { .. } => {
+                "see this machine's line and firewall first, then whether the other validators run: [[consensus.peers]]"
+            }
+            Self::NoSource { .. } => {
+                "see this machine's line, and name nodes that run under [follow] in the configuration"
+            }
+            Self::Starting => "wait",
+            Self::Stopping => "start it again if nobody asked it to stop",
+        }
+    }
+
     /// Stable slug.
     pub fn code(&self) -> &'static str {
         match self {

@@ -64,3 +64,5 @@ pub(crate) const AUDIT_AGAIN: u16 = 64;
 pub(crate) const AUDIT_HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of evidence of a fork: two checkpoints with 64 validators each, and 1,000 epochs.
 pub(crate) const AUDIT_EVIDENCE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How often a node looks whether it is ready, for its log: what lasts shorter is seen by nobody anyway.
+pub(crate) const READINESS_INTERVAL: Duration = Duration::from_secs(1);

@@ -142,6 +142,7 @@ async fn serve(config: &NodeConfig, parts: NodeParts) -> Result<Exit, CommandErr
     let admin_router = api.admin_router(public.counters(), Some(Arc::new(LedgerKeeper(Arc::clone(&node.ledger)))));
     let serving = tokio::spawn(public.serve(api.router(), wait(stopped.clone())));
     let admin_serving = tokio::spawn(admin.serve(admin_router, wait(stopped.clone())));
+    let readiness = node::readiness::tell_changes(Arc::clone(&node.api.health), stopped.clone());
     let scrub = tokio::spawn(scrub(&node, stopped));
 
     tokio::select! {
@@ -155,6 +156,7 @@ async fn serve(config: &NodeConfig, parts: NodeParts) -> Result<Exit, CommandErr
         // Requests first: those that wait for finality still get it.
         let _ = serving.await;
         let _ = scrub.await;
+        let _ = readiness.await;
         drop(api);
         node.shutdown().await;
         // Last, so that the operator sees a stopping node until it is gone.

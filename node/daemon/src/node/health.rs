@@ -198,6 +198,7 @@ impl Health for NodeHealth {
         for (name, help, value) in gauges {
             text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"));
         }
+        text.push_str(&super::readiness::metric(&self.problems()));
         if let Some(consensus) = consensus {
             text.push_str(&consensus.metrics());
         }

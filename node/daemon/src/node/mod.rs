@@ -12,6 +12,7 @@ mod membership;
 pub(crate) mod office;
 mod part;
 mod reader;
+pub(crate) mod readiness;
 mod submitter;
 mod synced;
 
