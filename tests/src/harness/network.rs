@@ -464,11 +464,17 @@ impl Network {
     pub fn wait_ready(&self) {
         let honest = |node: &&Node| node.child.is_some() && !self.dishonest.contains(&node.number);
         for node in self.nodes.iter().filter(honest) {
-            wait_for(
-                &format!("node {} to be ready; its log ends:\n{}", node.number, self.last_words(node.number)),
-                MOST,
-                || request(node.admin, "GET", "/readyz", &[], &[]).ok().filter(|r| r.status == 200),
-            );
+            let began = std::time::Instant::now();
+            while !request(node.admin, "GET", "/readyz", &[], &[]).is_ok_and(|answer| answer.status == 200) {
+                let words = || self.last_words(node.number);
+                assert!(
+                    began.elapsed() < MOST,
+                    "waited for node {} to be ready; its log ends:\n{}",
+                    node.number,
+                    words()
+                );
+                std::thread::sleep(super::POLL);
+            }
         }
     }
 

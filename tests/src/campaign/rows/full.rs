@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::campaign::{Lane, Row, Run};
-use crate::harness::{Network, Pace, Setup, new_record, request, testamur, wait_for};
+use crate::harness::{Network, Pace, Setup, faulty_binary, new_record, request, testamur, wait_for};
 
 pub(super) const ROWS: &[Row] =
     &[Row { id: "R10", name: "disk-full", lane: Lane::Networks, ci: 5, release: 100, attack: disk_full }];
@@ -52,7 +52,7 @@ fn disk_full(run: &mut Run) {
 }
 
 /// Gives a node a smaller reserve than a real disk's.
-fn reserve(network: &Network, node: usize) {
+pub(super) fn reserve(network: &Network, node: usize) {
     let config = network.nodes[node].dir.join("config.toml");
     let text = fs::read_to_string(&config).expect("a configuration");
     let line = text.lines().find(|line| line.starts_with("free_bytes_min")).expect("it is there");
@@ -68,7 +68,7 @@ fn submit(network: &Network, node: usize) -> Option<u16> {
 }
 
 /// Fills the disk of node 3 up to its reserve, and returns how long records were still taken. `None`: for ten seconds.
-fn fill_to_the_reserve(network: &Network) -> (PathBuf, Option<Duration>) {
+pub(super) fn fill_to_the_reserve(network: &Network) -> (PathBuf, Option<Duration>) {
     let data = network.nodes[3].dir.join("data");
     let filler = data.join("somebody-elses-file");
     fill(&filler, &data, RESERVE - (1 << 20));
@@ -178,11 +178,11 @@ fn others(network: &Network) {
 }
 
 /// A file system in memory, of some MiB.
-struct SmallDisk(PathBuf);
+pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// Mounts one at `place`; none without the right to.
-    fn mount(place: &Path, mib: u64) -> Option<Self> {
+    pub(super) fn mount(place: &Path, mib: u64) -> Option<Self> {
         fs::create_dir_all(place).expect("a directory can be made");
         fs::set_permissions(place, fs::Permissions::from_mode(0o700)).expect("our own directory");
         let size = format!("size={mib}m,mode=0700");
@@ -215,4 +215,11 @@ fn free(place: &Path) -> u64 {
     let told = Command::new("df").args(["--output=avail", "-B1"]).arg(place).output().expect("df is there");
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     told.lines().nth(1).and_then(|line| line.trim().parse().ok()).expect("a number of bytes")
+}
+
+/// Starts node 3 by the faulty build, which never says that its disk runs low. For the row of incidents.
+pub(super) fn start_without_reserve(network: &mut Network) {
+    network.start_node_as(3, &faulty_binary(), |command| {
+        command.env("FAILPOINTS", "node.disk-low.ignore=return");
+    });
 }

@@ -2,13 +2,16 @@
 
 mod abuse;
 mod audit;
+mod bite;
 mod byzantine;
 mod clock;
+mod fsync;
 mod full;
 mod haul;
 mod kill;
 mod links;
 mod lost;
+mod operators;
 mod page;
 mod parsers;
 mod power;
@@ -30,13 +33,16 @@ pub fn all() -> Vec<Row> {
     let families = [
         abuse::ROWS, //
         audit::ROWS,
+        bite::ROWS,
         byzantine::ROWS,
         clock::ROWS,
+        fsync::ROWS,
         full::ROWS,
         haul::ROWS,
         kill::ROWS,
         links::ROWS,
         lost::ROWS,
+        operators::ROWS,
         page::ROWS,
         parsers::ROWS,
         power::ROWS,

@@ -8,7 +8,12 @@
 //! - `power-cut-liar`: the same as the first, by a build that acknowledges before it syncs. It must be caught.
 
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::campaign::disk::{Commits, FileSystem, Platter, platter_available};
@@ -104,8 +109,41 @@ fn liar(run: &mut Run) {
     }
 }
 
+/// Somebody else who syncs a file on the same disk all the time. Each sync writes the file system's journal, with the sizes
+/// of files whose bytes are still on their way.
+struct Neighbour {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Neighbour {
+    fn start(disk: &Path) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (path, stopped) = (disk.join("neighbour"), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let mut file = fs::File::create(path).expect("a file");
+            while !stopped.load(Ordering::Relaxed) {
+                file.write_all(b"a line\n").and_then(|()| file.sync_all()).expect("the disk works until the cut");
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // Its panic is told by itself.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// A writer on a disk.
 struct Writing {
+    // Dropped in this order: nothing holds the disk when it is unmounted.
+    _neighbour: Neighbour,
     writer: Writer,
     commits: Commits,
     platter: Platter,
@@ -122,7 +160,8 @@ impl Writing {
         assert!(copied.is_ok_and(|status| status.success()), "cp is there");
         let synced = Command::new("sync").arg("-f").arg(&commits.dir).status();
         assert!(synced.is_ok_and(|status| status.success()), "sync is there");
-        Self { writer: Writer::start(&commits, lies), commits, platter }
+        let neighbour = Neighbour::start(&platter.path());
+        Self { _neighbour: neighbour, writer: Writer::start(&commits, lies), commits, platter }
     }
 
     /// Cuts the power at some moment of the next blocks, and looks at what is left: how many promises were kept, and the

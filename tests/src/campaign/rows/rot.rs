@@ -1,6 +1,7 @@
 //! R6, R7: bits flip, on disk and in memory. What is answered is right, or says that it is not.
 
 use std::fs;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +29,8 @@ pub(super) const ROWS: &[Row] = &[
 
 /// Tries of one process of `testamur-rot`: a crash of it costs no more than these.
 const BUNDLE: u64 = 500;
+/// Tries at one network of validators: a new disk gets everything that was written since its beginning.
+const OF_ONE_NETWORK: u64 = 50;
 
 fn in_a_store(run: &mut Run) {
     outside(run, "rest");
@@ -86,11 +89,26 @@ const PARTS: [Part; 8] = [
 ];
 
 fn in_a_validator(run: &mut Run) {
+    let (mut counts, mut repaired) = ([0u64; 4], 0u64);
+    let mut done = 0;
+    while done < run.count && run.bad_so_far() == 0 {
+        let end = (done + OF_ONE_NETWORK).min(run.count);
+        flips(run, done..end, &mut counts, &mut repaired);
+        done = end;
+    }
+    for (name, count) in ["refused-at-start", "ended-by-itself", "withstood", "answer-refused"].into_iter().zip(counts)
+    {
+        run.metric(name, count);
+    }
+    run.metric("repaired-from-peers", repaired);
+}
+
+/// Some tries at one network.
+fn flips(run: &mut Run, tries: Range<u64>, counts: &mut [u64; 4], repaired: &mut u64) {
     let mut network = Network::start(&Setup::default());
     let load = network.load_at(Pace { writers: 8, per_second: 40 });
     network.wait_receipts(60);
-    let (mut counts, mut repaired) = ([0u64; 4], 0u64);
-    for attempt in 0..run.count {
+    for attempt in tries {
         let mut random = Random::of(run.seed, attempt);
         let (node, part) = (random.index(4), PARTS[(attempt % PARTS.len() as u64) as usize]);
         // The harness reads guards as well, so theirs are damaged only where the node meets them first.
@@ -99,15 +117,10 @@ fn in_a_validator(run: &mut Run) {
         let fate = run.attempt(&what, || one_flip(&mut network, node, part, running, &mut random));
         let Some(fate) = fate else { break };
         counts[fate as usize] += 1;
-        repaired += u64::from(part == Part::Data);
+        *repaired += u64::from(part == Part::Data);
     }
     load.stop();
-    network.check();
-    for (name, count) in ["refused-at-start", "ended-by-itself", "withstood", "answer-refused"].into_iter().zip(counts)
-    {
-        run.metric(name, count);
-    }
-    run.metric("repaired-from-peers", repaired);
+    run.step("the oracle", || network.check());
 }
 
 /// What a node did about its bit; numbers are places in the row's metrics.

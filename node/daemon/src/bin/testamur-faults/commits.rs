@@ -137,7 +137,15 @@ fn open_guard(network: &TestNetwork, dir: &Path, ledger: &Ledger) -> Result<Guar
     match standing {
         Standing::Complete => Ok(guard),
         // It was there before the first fault, and no crash may lose it (INV-GUARD-1).
-        other => Err(broken(format!("the guard is {other:?}"))),
+        other => {
+            let kept = fs::read(dir.join("guard/guard.damaged")).unwrap_or_default();
+            let zeros = kept.iter().rev().take_while(|byte| **byte == 0).count();
+            let end = hex(&kept[kept.len().saturating_sub(512)..]);
+            Err(broken(format!(
+                "the guard is {other:?}; its file had {} bytes, the last {zeros} are zeros, and it ends {end}",
+                kept.len()
+            )))
+        }
     }
 }
 
