@@ -116,6 +116,11 @@ impl Member {
         SignatureLine::cosignature(&self.registration.name, key, time, &sized(&signature))
     }
 
+    /// Its consensus key's signature over a vote's message.
+    pub fn sign_vote(&self, message: &[u8]) -> [u8; 64] {
+        sized(&self.consensus.sign(message))
+    }
+
     /// A log signature line over a body.
     pub fn log_sign(&self, origin: &Origin, body: &str) -> SignatureLine {
         let key = self.registration.log_key.0.as_slice().try_into().expect("an Ed25519 key");

@@ -10,6 +10,9 @@ use serde_json::Value;
 use testamur_primitives::codec::sha256;
 use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
 use testamur_primitives::did::DidUrl;
+use testamur_primitives::epoch::ValidatorSet;
+use testamur_primitives::equivocation::Equivocation;
+use testamur_primitives::genesis::Origin;
 use testamur_primitives::hash::TreeHash;
 use testamur_primitives::key::{JwsAlgorithm, PublicKey, verify_ed25519};
 use testamur_primitives::merkle::{empty_root, leaf_hash, verify_consistency, verify_inclusion};
@@ -217,6 +220,22 @@ fn records_are_admitted_or_refused_with_their_codes() {
         let found = vectors::judge_record(&bytes, file.network, file.time);
         assert_eq!(found.as_ref(), Some(&case.code), "{}", case.what);
     }
+}
+
+#[test]
+fn equivocations_prove_what_they_say_or_are_refused() {
+    let file: Value = load("equivocations.json");
+    let set: ValidatorSet = serde_json::from_value(file["set"].clone()).expect("a set");
+    let origin: Origin = load::<Value>("genesis.json")["origin"].as_str().expect("text").parse().expect("an origin");
+    assert_eq!(file["origin"], origin.as_str());
+    let cases = file["cases"].as_array().expect("a list");
+    for case in cases {
+        let proof: Equivocation = serde_json::from_value(case["equivocation"].clone()).expect("of the format");
+        assert_eq!(vectors::judge_equivocation(&proof, &origin, &set), case["refused"].as_str(), "{}", case["what"]);
+    }
+    // By hand: what the first six and the last fifteen must be, whatever the code that wrote the file thought.
+    let refused: Vec<_> = cases.iter().map(|case| case["refused"].is_string()).collect();
+    assert!(refused[..6].iter().all(|refused| !refused) && refused[6..].iter().all(|refused| *refused), "{refused:?}");
 }
 
 #[test]

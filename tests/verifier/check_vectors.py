@@ -268,6 +268,53 @@ def wycheproof(shared):
                 found = passes(verify.check_jws, jwk, verify.CURVES[curve][3], bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"]))
                 check("wycheproof " + curve, case["tcId"], found, case["result"] == "valid")
 
+def votes_message(origin, proof, said):
+    """What a validator signs to say this there; None for what nobody can say."""
+    value, step = said.get("value"), proof["step"]
+    root = value and base64.b64encode(bytes.fromhex(value["log_root"])).decode()
+    spelled = "nil"
+    if value:
+        raw = value["log_size"].to_bytes(8, "big") + bytes.fromhex(value["log_root"]) + value["time"].to_bytes(8, "big") + bytes.fromhex(value["header"])
+        spelled = base64.b64encode(raw).decode()
+    place = "%s\nvalidator %s\nheight %d\nround %d\n" % (origin, proof["validator"], proof["height"], proof["round"])
+    if step == "proposal":
+        return value and "testamur/proposal/v1\n%svalue %s\npol-round %s\n" % (place, spelled, said.get("pol_round", "none"))
+    if step == "prevote":
+        return "testamur/prevote/v1\n%svalue %s\n" % (place, spelled)
+    if not value:
+        return "testamur/precommit-nil/v1\n" + place
+    header = base64.b64encode(bytes.fromhex(value["header"])).decode()
+    body = "%s\n%d\n%s\nheight %d\nround %d\nheader %s\n" % (origin, value["log_size"], root, proof["height"], proof["round"], header)
+    return "cosignature/v1\ntime %d\n%s" % (value["time"], body)
+
+def equivocation(origin, validators, proof):
+    """Why a proof that a validator signed twice proves nothing; None if it does prove it."""
+    named = [v for v in validators if v["address"] == proof["validator"] and v["keys"][0]["key"] == proof["key"]]
+    said = [proof["first"], proof["second"]]
+    if not named:
+        return "key"
+    if proof["v"] != 1:
+        return "form"
+    if proof["network"] != origin:
+        return "network"
+    first, second = [(one.get("value"), one.get("pol_round")) for one in said]
+    if first == second:
+        return "same"
+    if proof["step"] != "proposal" and any("pol_round" in one for one in said):
+        return "form"
+    for one in said:
+        message, signature = votes_message(origin, proof, one), verify.decode(one["signature"])
+        if message is None or len(signature) != 64:
+            return "form"
+        if not passes(verify.check_ed25519, verify.decode(proof["key"]), message.encode(), signature):
+            return "signature"
+    return None
+
+def equivocations():
+    file = load(HERE, "equivocations.json")
+    for case in file["cases"]:
+        check("equivocations", case["what"], equivocation(file["origin"], file["set"], case["equivocation"]), case["refused"])
+
 def cctv(path):
     """C2SP CCTV's Ed25519 vectors; not committed here. Strict: only low-order components that cancel out are accepted."""
     for case in load(path):
@@ -277,7 +324,7 @@ def cctv(path):
 
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else ""
-    steps = [receipts, sample, mutants, containers, ledgers, records, evidence, story, members, status_tokens, formats, ed25519_edges]
+    steps = [receipts, sample, mutants, containers, ledgers, records, evidence, story, members, status_tokens, formats, equivocations, ed25519_edges]
     for step in steps:
         started = time.time()
         step()

@@ -9,6 +9,7 @@ use serde::Serialize;
 mod credentials;
 pub mod diplomas;
 mod ed25519;
+mod equivocations;
 mod formats;
 mod members;
 mod receipts;
@@ -17,6 +18,7 @@ mod registries;
 mod terms;
 
 pub use ed25519::SignatureCase;
+pub use equivocations::judge_equivocation;
 pub use receipts::ReceiptCase;
 pub use records::{
     BadRecord, GoodRecord, RecordsFile, judge as judge_record, refused as refused_records, with_other_signature,
@@ -30,6 +32,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub fn all() -> Files {
     let mut files = Files::new();
     formats::write(&mut files);
+    equivocations::write(&mut files);
     records::write(&mut files);
     receipts::write(&mut files);
     ed25519::write(&mut files);
