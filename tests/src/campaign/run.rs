@@ -107,6 +107,15 @@ impl Run {
         self.metrics.push((name.into(), value));
     }
 
+    /// Adds to a figure of that name, if there is one and both are whole numbers.
+    fn add(&mut self, name: &str, value: &str) {
+        let known = self.metrics.iter_mut().find(|(known, _)| known == name);
+        match known.and_then(|(_, known)| sum(known, value).map(|sum| *known = sum)) {
+            Some(()) => {}
+            None => self.metrics.push((name.into(), value.into())),
+        }
+    }
+
     /// Median, 99th percentile and maximum of some times, in seconds.
     pub fn times(&mut self, name: &str, times: &mut [Duration]) {
         times.sort_unstable();
@@ -119,7 +128,7 @@ impl Run {
     }
 
     /// Runs another program that prints this row's line (a test beside the code it attacks), and takes its counts.
-    /// Several lines are added up. A program that fails, or prints no line of this row, is bad.
+    /// Several lines are added up, whole numbers of one name too. A program that fails, or prints no line of this row, is bad.
     pub fn outside(&mut self, command: &mut Command) {
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let output = match output {
@@ -132,7 +141,7 @@ impl Run {
             self.runs += line.runs;
             self.bad += line.bad;
             self.skipped += line.skipped;
-            self.metrics.extend(line.metrics.iter().cloned());
+            line.metrics.iter().for_each(|(name, value)| self.add(name, value));
         }
         let failed = !output.status.success() && lines.iter().all(|line| line.bad == 0);
         if failed || lines.is_empty() {
@@ -141,6 +150,11 @@ impl Run {
             self.bad(&format!("{command:?} ended with {} and says:\n{}", output.status, end.join("\n")));
         }
     }
+}
+
+/// The sum of two whole numbers.
+fn sum(one: &str, other: &str) -> Option<String> {
+    Some((one.parse::<u64>().ok()? + other.parse::<u64>().ok()?).to_string())
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

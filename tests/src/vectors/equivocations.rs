@@ -84,5 +84,8 @@ pub(super) fn write(files: &mut Files) {
         proof.step = VoteStep::Proposal;
         proof.second.value = None;
     });
-    files.insert("equivocations.json".into(), file(&json!({"origin": chain.origin().as_str(), "set": set, "cases": cases})));
+    files.insert(
+        "equivocations.json".into(),
+        file(&json!({"origin": chain.origin().as_str(), "set": set, "cases": cases})),
+    );
 }
