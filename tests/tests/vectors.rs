@@ -12,7 +12,7 @@ use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
 use testamur_primitives::did::DidUrl;
 use testamur_primitives::epoch::ValidatorSet;
 use testamur_primitives::equivocation::Equivocation;
-use testamur_primitives::genesis::Origin;
+use testamur_primitives::genesis::Genesis;
 use testamur_primitives::hash::TreeHash;
 use testamur_primitives::key::{JwsAlgorithm, PublicKey, verify_ed25519};
 use testamur_primitives::merkle::{empty_root, leaf_hash, verify_consistency, verify_inclusion};
@@ -226,7 +226,8 @@ fn records_are_admitted_or_refused_with_their_codes() {
 fn equivocations_prove_what_they_say_or_are_refused() {
     let file: Value = load("equivocations.json");
     let set: ValidatorSet = serde_json::from_value(file["set"].clone()).expect("a set");
-    let origin: Origin = load::<Value>("genesis.json")["origin"].as_str().expect("text").parse().expect("an origin");
+    let genesis: Genesis = serde_json::from_value(load::<Value>("genesis.json")["genesis"].take()).expect("a genesis");
+    let origin = genesis.origin();
     assert_eq!(file["origin"], origin.as_str());
     let cases = file["cases"].as_array().expect("a list");
     for case in cases {
