@@ -20,7 +20,8 @@
 //!
 //! - Only the very end of the newest log may be cut short, because a kill or a power cut in the middle of a write leaves exactly
 //!   that, and such a write was never acknowledged; it is dropped with a warning ([`open_dropping_torn_write`]). A checksum
-//!   that does not match is refused in both modes.
+//!   that does not match is refused in both modes. That includes a last write whose size reached the disk and whose bytes did not
+//!   (zeros in their place, on ext4): it could be dropped and is refused (tests/README.md, "Known").
 //! - **Backups** are RocksDB checkpoints, whose log may end in a write that was under way. A checkpoint flushes all tables first
 //!   (`log_size_for_flush` is 0), so its log holds nothing that its tables lack; what is torn at its end is dropped
 //!   at the first opening as above, never more.

@@ -134,7 +134,7 @@ fn a_file_cut_at_any_byte_never_leads_to_a_second_signature() {
     }
 }
 
-/// A file system may keep a file's new size over a power cut and not its bytes (found by R4: one cut of 368 on ext4).
+/// A file system may keep a file's new size over a power cut and not its bytes (found by R4: one cut of 900).
 #[test]
 fn zeros_in_the_place_of_the_last_entry_were_never_acknowledged() {
     let (directory, guard) = new_guard();

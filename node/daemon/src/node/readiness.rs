@@ -1,5 +1,5 @@
 //! Tells the log when the node stops being ready, why, and what to do; and when it is ready again. The same reasons are
-//! in `/readyz` and in the metric `testamur_not_ready`; genesis/README.md has the table of them.
+//! in `/readyz` and in the metric `testamur_not_ready`; genesis/OPERATORS.md has the table of them.
 
 use std::sync::Arc;
 

@@ -181,6 +181,12 @@ fn others(network: &Network) {
 pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
+    /// Whether there is the right to mount one.
+    pub(super) fn may_be_mounted() -> bool {
+        let folder = tempfile::tempdir().expect("a directory");
+        Self::mount(folder.path(), 1).is_some()
+    }
+
     /// Mounts one at `place`; none without the right to.
     pub(super) fn mount(place: &Path, mib: u64) -> Option<Self> {
         fs::create_dir_all(place).expect("a directory can be made");
