@@ -273,6 +273,16 @@ impl StrictVerifier {
     pub fn new(origin: Origin, sets: Arc<RwLock<Sets>>, seen: Arc<SeenProposals>) -> Self {
         Self { origin, sets, seen }
     }
+
+    /// Notes a vote that is known to verify, as verifying it does.
+    pub fn hear(&self, vote: &Vote) {
+        let Some(round) = ledger_round(vote.round) else { return };
+        let value = match &vote.value {
+            NilOrVal::Nil => None,
+            NilOrVal::Val(EngineValue(value)) => Some(*value),
+        };
+        self.seen.heard.vote(vote.kind, vote.validator.0, vote.height.0, round, value);
+    }
 }
 
 fn verify(key: &EngineKey, message: &[u8], signature: &EngineSignature) -> VerificationResult {
@@ -295,7 +305,7 @@ impl Verifier<Network> for StrictVerifier {
         let message = vote_message(&self.origin, vote.kind, vote.validator.0, vote.height.0, round, value);
         let result = verify(key, &message, signature);
         if result.is_valid() {
-            self.seen.heard.vote(vote.kind, vote.validator.0, vote.height.0, round, value.copied());
+            self.hear(vote);
         }
         Ok(result)
     }
