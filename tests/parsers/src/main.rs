@@ -17,6 +17,9 @@ struct Options {
     /// Where chance begins
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Targets that are tried at a time
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     /// List the targets
     #[arg(long)]
     list: bool,
@@ -34,5 +37,5 @@ fn main() -> ExitCode {
         chosen.iter().for_each(|target| println!("{} {}", target.name, target.ci));
         return ExitCode::SUCCESS;
     }
-    if try_all(&chosen, options.seed, options.inputs) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if try_all(&chosen, options.seed, options.inputs, options.threads) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
