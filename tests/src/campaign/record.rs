@@ -1,4 +1,4 @@
-//! Results that are kept: the newest campaign of each row, with date, commit and machine.
+//! Results that are kept: the longest campaign of each row, with date, commit and machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Line;
 
-/// A row's newest campaign.
+/// A row's longest campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
@@ -46,9 +46,13 @@ impl Results {
         }
     }
 
-    /// Puts a result in the place of the row's older one.
+    /// Puts a result in the place of the row's older one. One of more runs stays, unless the new one found something bad.
     pub fn put(&mut self, recorded: Recorded) {
         let key = |r: &Recorded| (r.result.row.clone(), r.result.name.clone());
+        let longer = |old: &Recorded| key(old) == key(&recorded) && old.result.runs > recorded.result.runs;
+        if recorded.result.bad == 0 && self.rows.iter().any(longer) {
+            return;
+        }
         self.rows.retain(|old| key(old) != key(&recorded));
         self.rows.push(recorded);
         self.rows.sort_by_key(|r| (r.result.row[1..].parse::<u32>().unwrap_or(u32::MAX), r.result.name.clone()));
