@@ -5,7 +5,7 @@
 //! | setting | value | why |
 //! | --- | --- | --- |
 //! | `sync` of each batch | true | the write-ahead log is fdatasynced before [`Database::write`] returns; power cuts (R4) show it, and catch a build without it |
-//! | `wal_recovery_mode` | AbsoluteConsistency | the default (point in time) drops everything behind a damaged place in silence. Damage refuses to open; see below for the one exception |
+//! | `wal_recovery_mode` | AbsoluteConsistency | the default (point in time) drops everything behind a damaged place in silence. Damage refuses to open; a torn last write is gone before, see below |
 //! | `track_and_verify_wals_in_manifest` | true | the manifest holds the sizes of older logs: one that is missing or short refuses to open |
 //! | `recycle_log_file_num` | 0 | in a recycled log an old record can pass for the torn end of a new one |
 //! | `best_efforts_recovery` | false | it opens with what it finds, and says nothing of the rest |
@@ -18,10 +18,8 @@
 //! | `use_fsync` | false | fdatasync also makes a grown file's size durable |
 //! | `allow_data_in_errors` | false | keys and values stay out of logs |
 //!
-//! - Only the very end of the newest log may be cut short, because a kill or a power cut in the middle of a write leaves exactly
-//!   that, and such a write was never acknowledged; it is dropped with a warning ([`open_dropping_torn_write`]). A checksum
-//!   that does not match is refused in both modes. That includes a last write whose size reached the disk and whose bytes did not
-//!   (zeros in their place, on ext4): it could be dropped and is refused (tests/README.md, "Known").
+//! - Only the last write of the newest log may be torn, because a kill or a power cut in the middle of it leaves exactly that, and
+//!   such a write was never acknowledged; it is dropped with a warning before RocksDB opens ([`framing`](crate::framing)).
 //! - **Backups** are RocksDB checkpoints, whose log may end in a write that was under way. A checkpoint flushes all tables first
 //!   (`log_size_for_flush` is 0), so its log holds nothing that its tables lack; what is torn at its end is dropped
 //!   at the first opening as above, never more.
@@ -42,7 +40,7 @@ use rocksdb::{
 use testamur_primitives::hash::{Address, GenesisHash};
 
 use crate::error::StoreError;
-use crate::framing;
+use crate::framing::{self, Torn};
 use crate::limits::{
     BLOCK_CACHE_BYTES, MEMTABLE_BUSY_BYTES, MEMTABLE_QUIET_BYTES, MEMTABLES_BYTES, OPEN_FILES_MAX, WAL_BYTES_MAX,
 };
@@ -122,15 +120,18 @@ impl Database {
         let lock = take_lock(directory)?;
         identify(directory, network, node, access)?;
         let path = directory.join(DATABASE);
-        framing::check(&path)?;
+        let torn = framing::look(&path)?;
+        let mut recovery = DBRecoveryMode::AbsoluteConsistency;
+        for write in &torn {
+            match (access, write.torn) {
+                (Access::Write | Access::Bulk, _) => write.cut_off()?,
+                // RocksDB leaves it out by itself.
+                (Access::Read, Torn::CutShort) => recovery = DBRecoveryMode::TolerateCorruptedTailRecords,
+                (Access::Read, Torn::Zeros) => return Err(StoreError::TornWrite { log: write.place() }),
+            }
+        }
         let references_since = Arc::new(AtomicU64::new(0));
-        let db = match access {
-            Access::Write => open_dropping_torn_write(&path, &references_since)?,
-            Access::Bulk => open_with(&path, DBRecoveryMode::AbsoluteConsistency, &references_since, access)
-                .map_err(|e| StoreError::database("open", e))?,
-            Access::Read => open_with(&path, DBRecoveryMode::TolerateCorruptedTailRecords, &references_since, access)
-                .map_err(|e| StoreError::database("open", e))?,
-        };
+        let db = open_with(&path, recovery, &references_since, access).map_err(|e| StoreError::database("open", e))?;
         Ok(Self { db, path, access, references_since, _lock: lock })
     }
 
@@ -410,23 +411,6 @@ pub(crate) fn read_identity(directory: &Path) -> Result<Option<(String, String)>
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StoreError::Io { operation: "read", path, source }),
-    }
-}
-
-/// Opens with absolute consistency; if that fails, once more dropping a write that was cut short at the very end of the
-/// newest log. The process was killed, or the power cut, before that write was synced: nobody was told of it.
-/// All other damage fails the second time as well.
-fn open_dropping_torn_write(path: &Path, references_since: &Arc<AtomicU64>) -> Result<DB, StoreError> {
-    match open_with(path, DBRecoveryMode::AbsoluteConsistency, references_since, Access::Write) {
-        Ok(db) => Ok(db),
-        Err(error) if error.kind() == rocksdb::ErrorKind::Corruption => {
-            let mode = DBRecoveryMode::TolerateCorruptedTailRecords;
-            let db =
-                open_with(path, mode, references_since, Access::Write).map_err(|e| StoreError::database("open", e))?;
-            tracing::warn!(%error, "a write that was cut short, and never acknowledged, was dropped");
-            Ok(db)
-        }
-        Err(error) => Err(StoreError::database("open", error)),
     }
 }
 

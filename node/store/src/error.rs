@@ -55,6 +55,12 @@ pub enum StoreError {
         /// The header that the certificate names.
         given: HeaderHash,
     },
+    /// A power cut left zeros in a last write that was never acknowledged, and the directory may only be read.
+    #[error("the last write of {log} was cut off before it was on disk: start the node once, which drops it")]
+    TornWrite {
+        /// The log.
+        log: String,
+    },
     /// Another process uses the directory.
     #[error("{} is in use by another process", path.display())]
     Locked {
@@ -108,6 +114,7 @@ impl StoreError {
             | Self::Fork { .. }
             | Self::UnknownProtocol(_) => true,
             Self::Locked { .. }
+            | Self::TornWrite { .. }
             | Self::Foreign { .. }
             | Self::NotNext { .. }
             | Self::OtherParent

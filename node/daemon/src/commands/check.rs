@@ -92,6 +92,7 @@ fn refused(error: &StoreError, data: &Path) -> CommandError {
     let hint = match error {
         StoreError::Locked { .. } => "stop the node first; while it runs it checks itself, slowly".to_owned(),
         StoreError::Foreign { .. } => "name the right --dir, or the right --genesis".to_owned(),
+        StoreError::TornWrite { .. } => "start the node, stop it, and check again".to_owned(),
         _ => format!("keep {} as evidence; start the node with an empty directory", data.display()),
     };
     CommandError::failed("check.refused", error, hint)

@@ -245,6 +245,7 @@ pub(super) fn store_failed(error: &StoreError) -> CommandError {
             "stop the node that uses it, or restore a backup elsewhere: `testamur backup` makes one meanwhile"
         }
         StoreError::Foreign { .. } => "name the directory of this network, or the right --trust",
+        StoreError::TornWrite { .. } => "start the node once, or use another node's",
         StoreError::Damaged { .. } => "run `testamur check`; keep it as evidence and use another node's",
         _ => "check the disk and the permissions",
     };

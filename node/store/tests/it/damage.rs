@@ -320,6 +320,90 @@ fn a_flipped_type_in_a_log_is_refused_and_not_read_for_ever() {
     network.open(folder.path(), 0).expect("as it was");
 }
 
+/// The newest write-ahead log and its length.
+fn newest_log(directory: &std::path::Path) -> (std::path::PathBuf, usize) {
+    let listed = std::fs::read_dir(directory.join("db")).unwrap().map(|entry| entry.unwrap().path());
+    let log = listed.filter(|path| path.extension().is_some_and(|ending| ending == "log")).max().unwrap();
+    let length = log.metadata().unwrap().len().try_into().unwrap();
+    (log, length)
+}
+
+/// INV-STORE-1 and 5: a power cut may leave zeros in any page of the last write, or cut it short. It is dropped whole, and nothing
+/// else is: zeros in an earlier write are damage. Reading alone changes nothing.
+#[test]
+fn zeros_in_the_last_write_drop_it_and_in_any_other_are_damage() {
+    const PAGE: usize = 4096;
+    let (network, directory) = (TestNetwork::new(), tempfile::tempdir().unwrap());
+    let (ledger, ids) = build(&network, directory.path());
+    let before = ledger.tip();
+    let (log, begins) = newest_log(directory.path());
+    let time = UnixTime(before.header.time.0 + 1);
+    let records: Vec<_> = (0..200)
+        .map(|number| network.notarise(0, &format!("last-{number}"), time, digest(Height(5), number)))
+        .collect();
+    network.commit(&ledger, time, &records);
+    let after = ledger.tip();
+    drop(ledger);
+    let (_, ends) = newest_log(directory.path());
+    assert!(ends - begins > 20 * PAGE, "several blocks of the log: {begins} to {ends}");
+    let sound = std::fs::read(&log).unwrap();
+    let opened = |bytes: &[u8]| {
+        let image = tempfile::tempdir().unwrap();
+        copy(directory.path(), image.path());
+        std::fs::write(image.path().join("db").join(log.file_name().unwrap()), bytes).unwrap();
+        (
+            check(image.path(), &network.genesis, |_| ()).map(|report| report.is_clean()),
+            network.open(image.path(), 0),
+            image,
+        )
+    };
+    let first = begins.next_multiple_of(PAGE);
+    let torn = [
+        (begins, first),
+        (begins, first + PAGE),
+        (first, first + PAGE),
+        (first + 3 * PAGE, first + 9 * PAGE),
+        (ends - ends % PAGE, ends),
+        (begins, ends),
+    ];
+    for (from, to) in torn {
+        let mut zeros = sound.clone();
+        zeros[from..to].fill(0);
+        let (checked, ledger, image) = opened(&zeros);
+        assert!(matches!(checked, Err(StoreError::TornWrite { .. })), "{from}..{to}: {checked:?}");
+        let ledger = ledger.unwrap();
+        assert_eq!(ledger.tip().hash, before.hash, "{from}..{to}");
+        read_all(&ledger, &ids).unwrap();
+        // It goes on from there.
+        network.commit(&ledger, time, &records);
+        assert_eq!(ledger.tip().hash, after.hash);
+        drop(ledger);
+        assert!(check(image.path(), &network.genesis, |_| ()).unwrap().is_clean());
+    }
+    for length in [begins + 1, begins + 7, first, first + 9 * PAGE + 5, ends - 1] {
+        let (checked, ledger, _image) = opened(&sound[..length]);
+        assert!(checked.unwrap(), "{length}");
+        assert_eq!(ledger.unwrap().tip().hash, before.hash, "{length}");
+    }
+    // One bit of it is damage, and so is any page before it: nothing that was acknowledged goes in silence.
+    let mut flipped = sound.clone();
+    flipped[(begins + ends) / 2] ^= 0x10;
+    assert!(matches!(opened(&flipped).1, Err(StoreError::Damaged { .. })));
+    let mut page = 0;
+    while (page + 1) * PAGE < begins {
+        let mut zeros = sound.clone();
+        zeros[page * PAGE..(page + 1) * PAGE].fill(0);
+        let (checked, ledger, _image) = opened(&zeros);
+        assert!(matches!(checked, Err(StoreError::Damaged { .. })), "page {page}: {checked:?}");
+        assert!(matches!(ledger, Err(StoreError::Damaged { .. })), "page {page}");
+        page += 1;
+    }
+    assert!(page > 3, "{page} pages before it");
+    let (checked, ledger, _image) = opened(&sound);
+    assert!(checked.unwrap());
+    assert_eq!(ledger.unwrap().tip().hash, after.hash);
+}
+
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
