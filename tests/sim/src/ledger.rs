@@ -226,6 +226,8 @@ struct State {
     window: Window,
     blocks: Vec<Committed>,
     undecided: Vec<(Height, Undecided)>,
+    /// A write failed: what is on the disk is unknown, and nothing is written behind it (INV-STORE-2 of the store).
+    closed: bool,
 }
 
 /// The journal holds what this ledger never wrote: it is refused, as a damaged database is.
@@ -250,6 +252,7 @@ impl Ledger {
             window: Window::default(),
             blocks: Vec::new(),
             undecided: Vec::new(),
+            closed: false,
         };
         let ledger = Self { beginning, verified, manners: Mutex::default(), state: Mutex::new(state) };
         let Some(bytes) = disk.read_file(JOURNAL).map_err(failed)? else {
@@ -422,13 +425,17 @@ impl Ledger {
 
 impl State {
     fn write(&mut self, parts: &[&[u8]]) -> Result<(), AppError> {
+        if self.closed {
+            return Err(failed(std::io::Error::other("the ledger is closed after an earlier failure")));
+        }
         let body = join_parts(parts);
         let length = body.len() as u32;
         let mut entry = [length.to_be_bytes(), (!length).to_be_bytes()].concat();
         entry.extend(&sha256(&[&body])[..8]);
         entry.extend(&body);
-        self.disk.append(JOURNAL, &entry).map_err(failed)?;
-        self.disk.sync(JOURNAL).map_err(failed)
+        let written = self.disk.append(JOURNAL, &entry).and_then(|()| self.disk.sync(JOURNAL));
+        self.closed = written.is_err();
+        written.map_err(failed)
     }
 
     fn commit(&mut self, block: &Prepared<Executed>, certificate: &Note) {
