@@ -84,3 +84,27 @@ impl Results {
         table
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(runs: u64, bad: u64) -> Recorded {
+        let text = format!("R1 kills runs={runs} bad={bad} skipped=0 seconds=1 metric=-");
+        let result = Line::parse(&text).expect("a line");
+        Recorded { result, date: "2026-11-23".into(), commit: "abc".into(), machine: "two cores".into() }
+    }
+
+    #[test]
+    fn only_a_finding_replaces_a_longer_run() {
+        let mut results = Results::default();
+        for (runs, bad, stays) in
+            [(50, 0, 50), (1_000, 1, 1_000), (999, 0, 1_000), (1_000, 0, 1_000), (3, 1, 3), (50, 0, 50)]
+        {
+            results.put(recorded(runs, bad));
+            assert_eq!(results.rows.len(), 1);
+            assert_eq!(results.rows[0].result.runs, stays, "after {runs} runs, {bad} bad");
+        }
+        assert_eq!(results.rows[0].result.bad, 0);
+    }
+}
