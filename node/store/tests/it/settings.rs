@@ -60,6 +60,16 @@ fn the_database_runs_with_the_settings_that_were_decided() {
     }
     for column in columns() {
         is(&format!("CFOptions \"{column}\""), "force_consistency_checks", "true");
-        is(&format!("TableOptions/BlockBasedTable \"{column}\""), "checksum", "kXXH3");
+        let table = format!("TableOptions/BlockBasedTable \"{column}\"");
+        for (name, value) in [
+            ("checksum", "kXXH3"),
+            ("index_type", "kTwoLevelIndexSearch"),
+            ("partition_filters", "true"),
+            ("metadata_block_size", "4096"),
+            ("cache_index_and_filter_blocks", "true"),
+            ("pin_top_level_index_and_filter", "true"),
+        ] {
+            is(&table, name, value);
+        }
     }
 }
