@@ -18,8 +18,8 @@ struct Options {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Targets that are tried at a time
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
     /// List the targets
     #[arg(long)]
     list: bool,
@@ -37,5 +37,9 @@ fn main() -> ExitCode {
         chosen.iter().for_each(|target| println!("{} {}", target.name, target.ci));
         return ExitCode::SUCCESS;
     }
-    if try_all(&chosen, options.seed, options.inputs, options.threads) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if try_all(&chosen, options.seed, options.inputs, options.threads.into()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
