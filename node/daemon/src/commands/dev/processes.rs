@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::exit::CommandError;
-use crate::limits::DEV_STOP_MAX;
+use crate::limits::{ALLOCATOR_HEAPS, DEV_STOP_MAX};
 use crate::output::Output;
 
 /// Which process.
@@ -137,6 +137,7 @@ impl Process {
             .open(&log_path)
             .map_err(|e| CommandError::file("open", &log_path, e))?;
         let child = Command::new(&binary)
+            .env(ALLOCATOR_HEAPS.0, ALLOCATOR_HEAPS.1)
             .arg(command)
             .arg("--config")
             .arg(place.join("config.toml"))
