@@ -152,3 +152,44 @@ fn evidence(facts: &Facts) -> Value {
         "anchored_at": facts.anchored_at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// INV-VERIFY-2: what is remembered of a receipt answers for another only if all of it but the opening is the same.
+    #[test]
+    fn receipts_differ_in_any_member_of_their_ledger_part() {
+        let of = |name: &str| {
+            let path = format!("{}/../../tests/vectors/receipts/{name}", env!("CARGO_MANIFEST_DIR"));
+            Receipt::decode(&std::fs::read(path).unwrap()).unwrap()
+        };
+        let receipt = of("batch.json");
+        assert!(receipt.opening.is_some());
+        let opened = Receipt { opening: None, digest: Bytes(vec![7; 32]), ..receipt.clone() };
+        assert!(same_ledger_part(&receipt, &receipt) && same_ledger_part(&receipt, &opened));
+        let more = of("two-epochs.json");
+        assert!(!more.epochs.is_empty() && more.validators != receipt.validators && more.author != receipt.author);
+        let changes: [&dyn Fn(&mut Receipt); 13] = [
+            &|r| r.v += 1,
+            &|r| r.r#type.push('x'),
+            &|r| r.network.origin.push('x'),
+            &|r| r.record.push('x'),
+            &|r| r.index.0 += 1,
+            &|r| r.path.truncate(1),
+            &|r| r.header.push('x'),
+            &|r| r.note.push('x'),
+            &|r| r.validators = more.validators.clone(),
+            &|r| r.epochs = more.epochs.clone(),
+            &|r| r.author = more.author.clone(),
+            &|r| r.anchors.push(Value::Null),
+            &|r| r.algorithms.tree.push('x'),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut other = receipt.clone();
+            change(&mut other);
+            assert!(!same_ledger_part(&receipt, &other), "change {number}");
+            assert!(!same_ledger_part(&other, &receipt), "change {number}");
+        }
+    }
+}

@@ -99,6 +99,9 @@ fn every_fault_is_found_and_names_its_field() {
     check(&|d| d.date_of_birth = "2026-06-26".into(), "awardingDate", Problem::Order("dateOfBirth"));
     check(&|d| d.title.clear(), "title", Problem::Empty);
     check(&|d| d.title[0].language = "english".into(), "title[1]", Problem::Language);
+    for language in ["e1", "12", "e-", "en-x_y"] {
+        check(&|d| d.title[0].language = language.into(), "title[1]", Problem::Language);
+    }
     check(&|d| d.title.push(Text::new("EN", "Again")), "title[2]", Problem::Double);
     for level in [0, 9] {
         check(&|d| d.eqf_level = Some(level), "eqfLevel", Problem::Level);
@@ -121,15 +124,26 @@ fn every_fault_is_found_and_names_its_field() {
     check(&|d| d.languages = vec!["fr".into(), "fr".into()], "languages[2]", Problem::Double);
     check(&|d| d.supplement = Some(Default::default()), "supplement", Problem::Empty);
     check(&|d| d.certificate_number = Some("№ 5".into()), "certificateNumber", Problem::Code);
-    for place in
-        ["LU", "LUX", &format!("{LUX}x"), &format!("{LUX}_"), "https://example.org/atu/LUX", &LUX.to_lowercase()]
-    {
+    for place in [
+        "LU",
+        "LUX",
+        &LUX.replace("LUX", "1UX"),
+        &LUX.replace("LUX", "LU7"),
+        &format!("{LUX}x"),
+        &format!("{LUX}_"),
+        "https://example.org/atu/LUX",
+        &LUX.to_lowercase(),
+    ] {
         check(&|d| d.jurisdiction = place.into(), "jurisdiction", Problem::Jurisdiction);
     }
     let mut several = diploma();
     several.ects = Some("many".into());
     several.eqf_level = Some(12);
-    assert_eq!(several.subject().unwrap_err().len(), 2, "all of them at once");
+    let faults = several.subject().unwrap_err();
+    assert_eq!(faults.len(), 2, "all of them at once");
+    for fault in faults {
+        assert_eq!(fault.to_string(), format!("{}: {}", fault.field, fault.problem));
+    }
     assert_eq!(
         Diploma { eqf_level: Some(7), ..diploma() }.types("UniversityDegree"),
         ["UniversityDegree", "EqfLevel7"]

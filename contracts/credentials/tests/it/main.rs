@@ -1,5 +1,6 @@
 //! Credentials from outside: one binary, since linking costs more than running.
 
+mod bounds;
 mod carriers;
 mod content;
 mod formats;

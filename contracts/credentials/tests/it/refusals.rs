@@ -434,6 +434,11 @@ fn disclosures_belong_where_they_stand_and_overwrite_nothing() {
         let hidden = disclosure(json!(["s6", name, 7]));
         refused(selective(sd(vec![digest(&hidden)]), &[&hidden]), name);
     }
+    let dots = |payload: &mut Map<String, Value>| {
+        payload.insert("address".into(), json!({ "country": "FR", "...": digest(&element) }));
+    };
+    refused(selective(dots, &[&element]), "an element's digest in an object");
+    refused(selective(dots, &[]), "an element's digest in an object, undisclosed");
     let open = |payload: &mut Map<String, Value>| {
         payload.insert("familyName".into(), json!("Open"));
         payload.insert("_sd".into(), json!([digest(&name)]));
@@ -462,13 +467,18 @@ fn disclosures_belong_where_they_stand_and_overwrite_nothing() {
     let digests: Vec<_> = many.iter().map(|text| digest(text)).collect();
     refused(selective(sd(digests), &many.iter().map(String::as_str).collect::<Vec<_>>()), "more than are read");
     // A chain of disclosures, each in the other, is bounded like any nesting.
-    let mut chain = vec![disclosure(json!(["s", "end", 1]))];
-    for _ in 0..100 {
-        let inner = digest(chain.last().unwrap());
-        chain.push(disclosure(json!(["s", "next", { "_sd": [inner] }])));
-    }
-    let last = digest(chain.last().unwrap());
-    refused(selective(sd(vec![last]), &chain.iter().map(String::as_str).collect::<Vec<_>>()), "nested too deep");
+    let nested = |depth: usize| {
+        let mut chain = vec![disclosure(json!(["s", "end", 1]))];
+        for _ in 1..depth {
+            let inner = digest(chain.last().unwrap());
+            chain.push(disclosure(json!(["s", "next", { "_sd": [inner] }])));
+        }
+        let last = digest(chain.last().unwrap());
+        selective(sd(vec![last]), &chain.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert!(nested(limits::CREDENTIAL_DEPTH_MAX).is_ok());
+    refused(nested(limits::CREDENTIAL_DEPTH_MAX + 1), "nested too deep");
+    refused(nested(100), "nested much too deep");
 }
 
 #[test]

@@ -226,6 +226,20 @@ fn what_is_no_list_is_refused() {
         let payload = json!({ "sub": "https://example.com", "iat": 1, "ttl": ttl, "status_list": list });
         assert!(malformed(Token::parse(TokenFormat::TokenStatusList, &token(&header, &payload))), "{width} {ttl}");
     }
+    let older = |outer: &str, inner: &str| {
+        let list = base64_standard(&gzip(&bytes, 0, 4));
+        let payload = json!({
+            "iss": "did:ebsi:z", "jti": "https://university.example/1", "nbf": 1,
+            "vc": {
+                "id": "https://university.example/1", "issuer": "did:ebsi:z", "type": ["VerifiableCredential", outer],
+                "credentialSubject": { "type": inner, "statusPurpose": "revocation", "encodedList": list },
+            },
+        });
+        Token::parse(TokenFormat::StatusList2021, &token(&json!({ "alg": "ES256", "typ": "JWT" }), &payload))
+    };
+    assert_eq!(older("StatusList2021Credential", "StatusList2021").map(|token| token.size()), Ok(32));
+    assert!(malformed(older("StatusList2021Credential", "BitstringStatusList")));
+    assert!(malformed(older("BitstringStatusListCredential", "StatusList2021")));
     for header in [json!({ "alg": "none" }), json!({ "alg": "HS256" }), json!({ "alg": "ES256", "crit": [] })] {
         let mut header = header;
         header["typ"] = json!("statuslist+jwt");
