@@ -5,26 +5,10 @@ use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity as _;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
 
 use crate::chain::seed;
-use crate::vectors::{Files, json as file};
-
-/// One signature.
-#[derive(Serialize, Deserialize)]
-pub struct SignatureCase {
-    /// How it was made.
-    pub what: String,
-    /// Public key, hex.
-    pub key: String,
-    /// Message, hex.
-    pub message: String,
-    /// Signature, hex.
-    pub signature: String,
-    /// Whether the strict rule accepts it.
-    pub valid: bool,
-}
+use crate::vectors::{Files, SignatureCase, json as file};
 
 /// A point that may have any torsion and any encoding, with what is wrong with it.
 struct Point {

@@ -2,25 +2,12 @@
 
 use serde_json::{Value, json};
 use testamur_primitives::checkpoint::ValueId;
-use testamur_primitives::epoch::ValidatorSet;
-use testamur_primitives::equivocation::{Equivocation, EquivocationError, Place, Said, Statement, VoteStep};
-use testamur_primitives::genesis::Origin;
+use testamur_primitives::equivocation::{Equivocation, Place, Said, Statement, VoteStep};
 use testamur_primitives::hash::Address;
 use testamur_primitives::units::{Height, Round, UnixTime};
 
 use crate::chain::{Chain, Member, START, set_of};
-use crate::vectors::{Files, json as file};
-
-/// Why something proves nothing, in the file's words; none when it proves what it says.
-pub fn judge_equivocation(proof: &Equivocation, origin: &Origin, set: &ValidatorSet) -> Option<&'static str> {
-    Some(match proof.verify(origin, set).err()? {
-        EquivocationError::Form(_) => "form",
-        EquivocationError::Network => "network",
-        EquivocationError::Key => "key",
-        EquivocationError::Same => "same",
-        EquivocationError::Signature(_) => "signature",
-    })
-}
+use crate::vectors::{Files, json as file, judge_equivocation};
 
 fn made(chain: &Chain, member: &Member, step: VoteStep, said: [Said; 2]) -> Equivocation {
     let place = Place { height: Height(2), round: Round(3), step, validator: member.address };

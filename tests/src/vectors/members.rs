@@ -20,11 +20,11 @@ use testamur_primitives::state::StateReader;
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::{governance, network};
 
-use super::records::{BadRecord, compact, judge};
+use super::records::compact;
 use super::terms::Case;
 use crate::chain::{Member, START, key};
 use crate::story::World;
-use crate::vectors::{Files, json as file};
+use crate::vectors::{BadRecord, Files, json as file, judge_record};
 
 /// A record and what it left.
 #[derive(Debug, Clone, Serialize)]
@@ -205,7 +205,7 @@ pub(super) fn write(files: &mut Files) {
     let bad = bad(world);
     for case in &bad {
         let bytes = testamur_primitives::codec::from_base64_standard(&case.bytes).expect("our own base64");
-        assert_eq!(judge(&bytes, world.network(), START).as_ref(), Some(&case.code), "{}", case.what);
+        assert_eq!(judge_record(&bytes, world.network(), START).as_ref(), Some(&case.code), "{}", case.what);
     }
     // The values that the story leaves, by their keys.
     let shown = [

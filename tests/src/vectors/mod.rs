@@ -11,19 +11,19 @@ pub mod diplomas;
 mod ed25519;
 mod equivocations;
 mod formats;
+mod judge;
 mod members;
 mod receipts;
 mod records;
 mod registries;
 mod terms;
 
-pub use ed25519::SignatureCase;
-pub use equivocations::judge_equivocation;
-pub use receipts::ReceiptCase;
-pub use records::{
-    BadRecord, GoodRecord, RecordsFile, judge as judge_record, refused as refused_records, with_other_signature,
+pub use judge::{
+    BadRecord, EvidenceCase, GoodRecord, ReceiptCase, RecordsFile, SignatureCase, TokensFile, judge_equivocation,
+    judge_evidence, judge_receipt, judge_record,
 };
-pub use registries::{EvidenceCase, Step, TokensFile, judge as judge_evidence};
+pub use records::{refused as refused_records, with_other_signature};
+pub use registries::Step;
 
 /// Files by path below `tests/vectors`.
 pub type Files = BTreeMap<String, Vec<u8>>;

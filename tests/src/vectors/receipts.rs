@@ -1,6 +1,5 @@
 //! Receipts that verify, and for each way to be wrong one that does not, with verdict, exit code and slug.
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use testamur_primitives::codec::{base64_standard, canonical, sha256};
 use testamur_primitives::commitment::{BatchLeaf, DigestAlgorithm, DocumentDigest, Form, Opening, Salt, SaltText};
@@ -15,27 +14,7 @@ use testamur_primitives::units::{Height, LogIndex, LogSize};
 
 use super::records::{compact, keys};
 use crate::chain::{Chain, Member, OFFICE_END, START, key, members, record, seed, set_of};
-use crate::vectors::{Files, json as file};
-
-/// One receipt and what every verifier must say of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ReceiptCase {
-    /// What is special about it; also its file's name.
-    pub name: String,
-    /// The receipt's file.
-    pub receipt: String,
-    /// The document it is checked with, in standard base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub document: Option<String>,
-    /// The trust file.
-    pub trust: String,
-    /// When it is checked.
-    pub at: u64,
-    /// Exit code of a verifier.
-    pub exit: i32,
-    /// `confirmed`, `out-of-office`, or the error's slug.
-    pub code: String,
-}
+use crate::vectors::{Files, ReceiptCase, json as file};
 
 /// The document that most receipts are about.
 const DOCUMENT: &[u8] = b"%PDF-1.7 a diploma\n";

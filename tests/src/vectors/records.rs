@@ -1,63 +1,23 @@
 //! Records of every act and algorithm, and records that are refused, each with its code.
 
-use serde::{Deserialize, Serialize};
 use testamur_primitives::codec::{base64_standard, base64url, canonical, from_base64_standard};
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::did::{Did, DidUrl};
 use testamur_primitives::genesis::Genesis;
-use testamur_primitives::hash::{GenesisHash, RecordId, TreeHash};
-use testamur_primitives::key::{Jwk, SigningKey};
+use testamur_primitives::hash::{RecordId, TreeHash};
+use testamur_primitives::key::SigningKey;
 use testamur_primitives::record::{Act, BatchTree, Bytes, Change, Payload, RECORD_TYP, Record, RevocationReason};
 use testamur_primitives::units::UnixTime;
 
 use crate::chain::{Chain, START, key, record, seed};
-use crate::vectors::{Files, json as file};
-
-/// A record that verifies.
-#[derive(Serialize, Deserialize)]
-pub struct GoodRecord {
-    /// What is special about it.
-    pub what: String,
-    /// The compact JWS.
-    pub record: String,
-    /// Its id.
-    pub id: RecordId,
-    /// The hash of its leaf.
-    pub leaf_hash: TreeHash,
-    /// The author's key.
-    pub jwk: Jwk,
-}
-
-/// A record that is refused at some door: form, signature or admission.
-#[derive(Serialize, Deserialize)]
-pub struct BadRecord {
-    /// What is wrong.
-    pub what: String,
-    /// Its bytes in standard base64.
-    pub bytes: String,
-    /// The code.
-    pub code: String,
-}
-
-/// `records.json`.
-#[derive(Serialize, Deserialize)]
-pub struct RecordsFile {
-    /// The network they are for.
-    pub network: GenesisHash,
-    /// The time of the block.
-    pub time: u64,
-    /// Those that are admitted.
-    pub good: Vec<GoodRecord>,
-    /// Those that are not.
-    pub bad: Vec<BadRecord>,
-}
+use crate::vectors::{BadRecord, Files, GoodRecord, RecordsFile, json as file, judge_record};
 
 pub(super) fn write(files: &mut Files) {
     let genesis = Chain::new("records").genesis;
     let bad = refused(&genesis, &key("author", 0), START);
     for case in &bad {
         let bytes = from_base64_standard(&case.bytes).expect("our own base64");
-        assert_eq!(judge(&bytes, genesis.hash(), START).as_ref(), Some(&case.code), "{}", case.what);
+        assert_eq!(judge_record(&bytes, genesis.hash(), START).as_ref(), Some(&case.code), "{}", case.what);
     }
     let contents = RecordsFile { network: genesis.hash(), time: START, good: good(&genesis), bad };
     files.insert("records.json".into(), file(&contents));
@@ -320,13 +280,4 @@ pub fn refused(genesis: &Genesis, author: &SigningKey, start: u64) -> Vec<BadRec
         .into_iter()
         .map(|(what, bytes, code)| BadRecord { what: what.into(), bytes: base64_standard(&bytes), code: code.into() })
         .collect()
-}
-
-/// The code with which a record is refused at a time; `None` when it is admitted.
-pub fn judge(bytes: &[u8], network: GenesisHash, time: u64) -> Option<String> {
-    let checked = Record::parse(bytes).and_then(|record| {
-        record.check_admission(network, UnixTime(time))?;
-        record.verify_did_key()
-    });
-    checked.err().map(|error| error.code().0.to_owned())
 }

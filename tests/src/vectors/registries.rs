@@ -4,27 +4,24 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
-use testamur_primitives::did::Did;
 use testamur_primitives::dossiers::{DossierChange, Owner};
 use testamur_primitives::hash::{RecordId, SchemaId, StateRoot};
 use testamur_primitives::identity::changes::{DidChange, NewMethod};
 use testamur_primitives::identity::{self, Grant, Relationship, Service, thumbprint};
-use testamur_primitives::issuers::chain::{TrustChain, Walk, accredited, trust_chain};
+use testamur_primitives::issuers::chain::{accredited, trust_chain};
 use testamur_primitives::issuers::{EndReason, IssuerType};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::receipt::{AuthorKey, AuthorState};
 use testamur_primitives::record::{Act, Bytes, Change};
 use testamur_primitives::schemas;
-use testamur_primitives::state::StateError;
-use testamur_primitives::state::evidence::{Evidence, NotProven};
+use testamur_primitives::state::evidence::Evidence;
 use testamur_primitives::status::formats::{TokenFormat, TokenSource, sign_version};
 use testamur_primitives::status::{BitList, StatusPurpose};
-use testamur_primitives::trust::TrustFile;
 use testamur_primitives::units::UnixTime;
 
 use crate::chain::{Chain, START, seed};
 use crate::story::{Party, World, credential, entity};
-use crate::vectors::{Files, json as file};
+use crate::vectors::{EvidenceCase, Files, TokensFile, json as file};
 
 /// A record of the story and what it left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,46 +36,6 @@ pub struct Step {
     pub time: u64,
     /// State root after its block, which holds nothing else.
     pub state_root: StateRoot,
-}
-
-/// Evidence, a question, and the answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct EvidenceCase {
-    /// What is special about it; also its file's name.
-    pub name: String,
-    /// The evidence's file.
-    pub evidence: String,
-    /// The trust file.
-    pub trust: String,
-    /// `did`, `issuer` or `chain`; none for the evidence alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub question: Option<String>,
-    /// The DID or attribute asked about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    /// The time asked about.
-    pub at: u64,
-    /// Exit code of a verifier.
-    pub exit: i32,
-    /// `holds`, `registered`, `absent`, or the slug of the refusal.
-    pub code: String,
-}
-
-/// The tokens of a status list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TokensFile {
-    /// `public_base` of the network.
-    pub public_base: String,
-    /// The issuer.
-    pub issuer: Did,
-    /// The record's `status`.
-    pub status: testamur_primitives::status::StatusVersion,
-    /// The entries that are set; all others are not.
-    pub set: Vec<u64>,
-    /// The issuer's key.
-    pub jwk: testamur_primitives::key::Jwk,
-    /// SHA-256 of each token, in the order status_list_2021, bitstring, token, and its length.
-    pub tokens: Vec<(String, usize)>,
 }
 
 /// The schema of the story's diplomas.
@@ -302,46 +259,6 @@ fn changes(story: &mut Story, city: &Party, controller: &Party) {
     let newest = identity::newest(&story.world.state, &city.did).expect("in memory").expect("registered");
     let act = Act::UpdateDid { did: city.did.clone(), prev: newest.record, changes };
     story.by("the city changes its document in every way", city, act);
-}
-
-/// What a question over evidence gives: exit code and slug. This is what `registries.py` must say, too.
-pub fn judge(bytes: &[u8], trust: &TrustFile, case: &EvidenceCase) -> (i32, String) {
-    let state = match Evidence::decode(bytes).and_then(|evidence| evidence.verify(trust)) {
-        Ok(state) => state,
-        Err(error) => {
-            let code = error.code();
-            let unknown = matches!(code, "receipt.unknown-network" | "evidence.unknown-format");
-            return (if unknown { 4 } else { 3 }, code.to_owned());
-        }
-    };
-    let at = UnixTime(case.at);
-    let subject = case.subject.as_deref().unwrap_or_default();
-    match case.question.as_deref() {
-        None => (0, "holds".into()),
-        Some("did") => match identity::as_of(&state, &subject.parse().expect("a DID"), at) {
-            Ok(Some(_)) => (0, "registered".into()),
-            Ok(None) => (0, "absent".into()),
-            Err(error) => unproven(&error),
-        },
-        Some("issuer") => walked(accredited(&state, &subject.parse().expect("a DID"), None, at)),
-        Some("chain") => walked(trust_chain(&state, subject.parse().expect("an attribute"), at)),
-        Some(other) => panic!("no such question: {other}"),
-    }
-}
-
-fn unproven(error: &StateError<NotProven>) -> (i32, String) {
-    match error {
-        StateError::Store(NotProven(_)) => (4, "evidence.not-proven".into()),
-        StateError::Damaged { .. } => panic!("proven values are well-formed: {error}"),
-    }
-}
-
-fn walked(walk: Walk<TrustChain, NotProven>) -> (i32, String) {
-    match walk {
-        Ok(Ok(_)) => (0, "holds".into()),
-        Ok(Err(refusal)) => (3, refusal.code().into()),
-        Err(error) => unproven(&error),
-    }
 }
 
 struct Cases<'a> {
