@@ -6,7 +6,7 @@
 pub mod members;
 pub mod registry;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Mutex;
 
@@ -144,19 +144,24 @@ impl TreeStore for MemoryTree {
 /// The records of the replay window.
 #[derive(Default)]
 pub struct Window {
-    ids: BTreeMap<RecordId, UnixTime>,
-    jtis: BTreeMap<(Did, Reference), UnixTime>,
+    ids: BTreeSet<RecordId>,
+    jtis: BTreeSet<(Did, Reference)>,
+    /// In the order of their blocks, so that forgetting looks at no more than it forgets.
+    order: VecDeque<(UnixTime, RecordId, (Did, Reference))>,
 }
 
 impl Window {
     fn forget(&mut self, now: UnixTime) {
-        self.ids.retain(|_, time| time.0 + REPLAY_WINDOW_S >= now.0);
-        self.jtis.retain(|_, time| time.0 + REPLAY_WINDOW_S >= now.0);
+        while let Some((_, id, jti)) = self.order.pop_front_if(|(time, ..)| time.0 + REPLAY_WINDOW_S < now.0) {
+            assert!(self.ids.remove(&id) && self.jtis.remove(&jti), "a record is admitted once");
+        }
     }
 
     fn remember(&mut self, record: &Record, time: UnixTime) {
-        self.ids.insert(record.id(), time);
-        self.jtis.insert((record.author().clone(), record.payload().jti.clone()), time);
+        let jti = (record.author().clone(), record.payload().jti.clone());
+        self.ids.insert(record.id());
+        self.jtis.insert(jti.clone());
+        self.order.push_back((time, record.id(), jti));
     }
 }
 
@@ -164,11 +169,11 @@ impl ReplayWindow for Window {
     type Error = Infallible;
 
     fn contains_id(&self, id: &RecordId) -> Result<bool, Infallible> {
-        Ok(self.ids.contains_key(id))
+        Ok(self.ids.contains(id))
     }
 
     fn contains_jti(&self, author: &Did, jti: &Reference) -> Result<bool, Infallible> {
-        Ok(self.jtis.contains_key(&(author.clone(), jti.clone())))
+        Ok(self.jtis.contains(&(author.clone(), jti.clone())))
     }
 }
 
