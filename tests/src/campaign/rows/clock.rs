@@ -17,6 +17,8 @@ const PACE: Pace = Pace { writers: 8, per_second: 20 };
 const LASTS: Duration = Duration::from_secs(4);
 /// How far ahead of a right clock a block may be: the network's tolerance, and a second of rounding.
 const AHEAD_S: u64 = 5 + 1;
+/// How often a lock is tried for: it takes a moment that a busy machine often misses.
+const ATTEMPTS: u32 = 24;
 /// How far behind: proposals of a clock that is behind repeat their parent's time, and rounds without a quorum take a while.
 const BEHIND_S: u64 = 30;
 
@@ -95,21 +97,29 @@ fn skew(network: &mut Network, clocks: &[FakeClock], shape: &Shape, wrong: &[usi
         network.start_node_with(*node, |command| clocks[*node].give(command));
     }
     network.wait_progress(2);
+    let refused = || right.iter().map(|node| counter(network, *node, "proposals_ahead_of_clock")).sum::<u64>();
+    let refused_at_first = refused();
     if let Some(error) = shape.jump {
         clocks[wrong[0]].set(error);
         // libfaketime looks at its file once a second.
         std::thread::sleep(Duration::from_millis(1_500));
     }
-    let refused = || right.iter().map(|node| counter(network, *node, "proposals_ahead_of_clock")).sum::<u64>();
+    let refused_since = |before: u64| {
+        wait_for("a proposal that is ahead to be refused", Duration::from_secs(30), || {
+            (refused() > before).then_some(())
+        });
+    };
+    // Until one was, its clock may still be right, and a block of its own as well.
+    if shape.refused {
+        refused_since(refused_at_first);
+    }
     let (began, first, refused_before) = (now(), height(network, right[0]) + 1, refused());
     let until = Instant::now() + LASTS;
     // Four heights and more: each validator's turn comes.
     network.wait_progress(5);
     std::thread::sleep(until.saturating_duration_since(Instant::now()));
     if shape.refused {
-        wait_for("a proposal that is ahead to be refused", Duration::from_secs(30), || {
-            (refused() > refused_before).then_some(())
-        });
+        refused_since(refused_before);
     }
     let (ended, last) = (now(), height(network, right[0]));
     let skewed = address(network, wrong[0]);
@@ -176,7 +186,7 @@ fn lock(
     random: &mut Random,
 ) -> Duration {
     let [a, b, third, dies] = order;
-    for attempt in 0..8 {
+    for attempt in 0..ATTEMPTS {
         network.kill(dies);
         network.kill(third);
         if !all_back {
@@ -210,7 +220,7 @@ fn lock(
         network.wait_height(height + 2);
         return began.elapsed();
     }
-    panic!("eight attempts made no lock");
+    panic!("{ATTEMPTS} attempts made no lock");
 }
 
 /// The height at which two validators are locked on a value that the third did not vote for.
