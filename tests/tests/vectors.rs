@@ -1,4 +1,5 @@
-//! Golden vectors and published vectors, through Rust and through the Python verifier: both must say the same.
+//! That the golden vectors are what the code makes, published vectors, and what the Python verifier says of both. What Rust says of
+//! the golden ones is tested where it is decided: `contracts/primitives/tests/vectors.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,22 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use testamur_primitives::codec::sha256;
-use testamur_primitives::commitment::{DigestAlgorithm, DocumentDigest};
-use testamur_primitives::did::DidUrl;
-use testamur_primitives::epoch::ValidatorSet;
-use testamur_primitives::equivocation::Equivocation;
-use testamur_primitives::genesis::Genesis;
 use testamur_primitives::hash::TreeHash;
 use testamur_primitives::key::{JwsAlgorithm, PublicKey, verify_ed25519};
 use testamur_primitives::merkle::{empty_root, leaf_hash, verify_consistency, verify_inclusion};
-use testamur_primitives::receipt::{Receipt, Verdict, verify};
-use testamur_primitives::record::Record;
-use testamur_primitives::status::BitList;
-use testamur_primitives::status::formats::verify_attachment;
 use testamur_primitives::trust::TrustFile;
-use testamur_primitives::units::UnixTime;
-use testamur_tests::vectors::{self, EvidenceCase, ReceiptCase, RecordsFile, SignatureCase, TokensFile};
+use testamur_tests::vectors::{self, ReceiptCase, judge_receipt};
 
 fn read(name: &str) -> Vec<u8> {
     std::fs::read(vectors::folder().join(name)).unwrap_or_else(|e| panic!("tests/vectors/{name}: {e}"))
@@ -46,10 +36,6 @@ fn shared(name: &str) -> Option<PathBuf> {
 
 fn trust(name: &str) -> TrustFile {
     TrustFile::from_json(&read(name)).expect("a trust file of the vectors")
-}
-
-fn document(case: &ReceiptCase) -> Option<Vec<u8>> {
-    case.document.as_ref().map(|d| STANDARD.decode(d).expect("base64"))
 }
 
 #[test]
