@@ -1,6 +1,7 @@
 //! Runs the fault campaign: `campaign [--long] [ROW…]`; see `testamur_tests::campaign`.
 
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -60,11 +61,17 @@ fn main() -> ExitCode {
     let seed =
         options.seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()));
     println!("seed {seed}");
+    let keeping = Mutex::new(());
     let attack = |row: &Row| {
         let count =
             options.runs.unwrap_or(if options.long { row.release } else { row.ci } * options.percent / 100).max(1);
         let line = Run::of(row, count, seed);
         println!("{line}");
+        if let Some(machine) = &options.record {
+            // Each as it ends: whoever must stop a long campaign keeps what it found.
+            let _one_at_a_time = keeping.lock().expect("nobody panics holding it");
+            record(&line, machine);
+        }
         line
     };
     let lane = |lane: Lane| chosen.iter().filter(|row| row.lane == lane).map(attack).collect::<Vec<_>>();
@@ -79,9 +86,6 @@ fn main() -> ExitCode {
             lines
         })
     };
-    if let Some(machine) = &options.record {
-        record(&lines, machine);
-    }
     println!("\n=== {} rows", lines.len());
     lines.iter().for_each(|line| println!("{line}"));
     let bad: u64 = lines.iter().map(|line| line.bad).sum();
@@ -102,16 +106,13 @@ fn chosen(names: &[String]) -> Result<Vec<Row>, String> {
     Ok(all.into_iter().filter(|row| names.is_empty() || names.iter().any(|name| is(row, name))).collect())
 }
 
-fn record(lines: &[Line], machine: &str) {
+fn record(line: &Line, machine: &str) {
     let says = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().expect("git and date are there");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let (date, commit) = (says("date", &["-u", "+%F"]), says("git", &["rev-parse", "--short", "HEAD"]));
     let mut results = Results::read();
-    for result in lines {
-        let (date, commit, machine) = (date.clone(), commit.clone(), machine.to_owned());
-        results.put(Recorded { result: result.clone(), date, commit, machine });
-    }
+    results.put(Recorded { result: line.clone(), date, commit, machine: machine.to_owned() });
     results.write();
 }
