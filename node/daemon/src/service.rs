@@ -1,5 +1,6 @@
 //! What long-running commands share: a log, a runtime, signals, and a process that leaves no secrets behind.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
@@ -8,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 use crate::exit::CommandError;
-use crate::limits::{DESCRIPTORS_MAX, DESCRIPTORS_MIN};
+use crate::limits::{ALLOCATOR_HEAPS, DESCRIPTORS_MAX, DESCRIPTORS_MIN};
 
 /// What is logged when nobody says otherwise: our own events, and of libraries what went wrong. The engine's network
 /// tells every failed dial and every lost connection, several lines a second while a peer is away (`/readyz` names who
@@ -16,6 +17,12 @@ use crate::limits::{DESCRIPTORS_MAX, DESCRIPTORS_MIN};
 const FILTER: &str = "warn,testamur=info,testamur_store=info,testamur_consensus=info,testamur_api=info,\
                       testamur_gateway=info,testamur_verifier=info,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
                       arc_malachitebft_engine::node=error,arc_malachitebft_engine::util::ticker=off";
+
+/// For the environment of a node that this program starts: its allocator's heaps. What the caller's environment says is kept.
+pub(crate) fn allocator_heaps() -> (&'static str, OsString) {
+    const NAME: &str = "MALLOC_ARENA_MAX";
+    (NAME, std::env::var_os(NAME).unwrap_or_else(|| ALLOCATOR_HEAPS.into()))
+}
 
 /// Starts the log on stderr. RUST_LOG goes before the configuration.
 pub(crate) fn start_log(log: &Log) -> Result<(), CommandError> {

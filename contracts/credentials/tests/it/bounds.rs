@@ -1,4 +1,4 @@
-//! Bounds of what is read: the last that is taken, and the first that is not. What was found by changing `>` to `>=` there.
+//! Bounds of what is read and built: the last that is taken, and the first that is not; and what errors say of it.
 
 use std::sync::LazyLock;
 

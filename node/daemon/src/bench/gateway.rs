@@ -24,8 +24,8 @@ use super::load::{Connection, log_size, refused};
 use super::process::{cpu_seconds, load_average, peak_resident_bytes};
 use super::{Bench, Latency, Machine, Network, READY_MAX, failed};
 use crate::exit::CommandError;
-use crate::limits::ALLOCATOR_HEAPS;
 use crate::output::{Output, now};
+use crate::service::allocator_heaps;
 use crate::setup::layout::Ports;
 
 /// Connections of back offices.
@@ -167,7 +167,7 @@ fn start(Network { dir, nodes, .. }: &Network<'_>, ports: &Ports) -> Result<Runn
     let log = place.join("log");
     let file = File::create(&log).map_err(|e| CommandError::file("create", &log, e))?;
     let child = Command::new(&binary)
-        .env(ALLOCATOR_HEAPS.0, ALLOCATOR_HEAPS.1)
+        .envs([allocator_heaps()])
         .arg("gateway")
         .arg("--config")
         .arg(place.join("config.toml"))

@@ -35,8 +35,8 @@ use tokio::runtime::Runtime;
 use crate::commands::init::TERM_S;
 use crate::exit::{CommandError, Exit};
 use crate::keystore::{Access, Key, KeyKind, Protection};
-use crate::limits::ALLOCATOR_HEAPS;
 use crate::output::{Output, now};
+use crate::service::allocator_heaps;
 use crate::setup::layout::Ports;
 use crate::setup::{LegalPerson, Plan, key_path, make_network};
 use limits::{MachineLimits, percentile};
@@ -363,7 +363,7 @@ impl Nodes {
         let log = place.join("log");
         let file = File::options().create(true).append(true).open(&log);
         let child = Command::new(&binary)
-            .env(ALLOCATOR_HEAPS.0, ALLOCATOR_HEAPS.1)
+            .envs([allocator_heaps()])
             .arg("run")
             .arg("--config")
             .arg(place.join("config.toml"))

@@ -1,5 +1,5 @@
-//! Cases of `tests/vectors/diplomas`, and what the pipeline says of them. Read from here by the contracts' own tests as well,
-//! without the node and its tests: nothing but contracts and paper is needed.
+//! Cases of `tests/vectors/diplomas`, and what the pipeline says of them. Read from here by the tests of `node/paper`
+//! as well, without the node: nothing but contracts and paper is needed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,8 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::exit::CommandError;
-use crate::limits::{ALLOCATOR_HEAPS, DEV_STOP_MAX};
+use crate::limits::DEV_STOP_MAX;
 use crate::output::Output;
+use crate::service::allocator_heaps;
 
 /// Which process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +138,7 @@ impl Process {
             .open(&log_path)
             .map_err(|e| CommandError::file("open", &log_path, e))?;
         let child = Command::new(&binary)
-            .env(ALLOCATOR_HEAPS.0, ALLOCATOR_HEAPS.1)
+            .envs([allocator_heaps()])
             .arg(command)
             .arg("--config")
             .arg(place.join("config.toml"))
