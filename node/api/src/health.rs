@@ -106,7 +106,7 @@ impl NotReady {
                 "free disk space, or move storage.data to a larger disk: records are taken again without a restart"
             }
             Self::Damage(_) => {
-                "keep the directory as evidence, and start with an empty storage.data: the ledger comes from the others"
+                "run `testamur check` on it; if that finds damage, keep the directory as evidence, and start with an empty storage.data: the ledger comes from the others"
             }
             Self::Behind { .. } => "wait: it catches up; if it does not, see its lines and the connection to its peers",
             Self::Attachments { .. } => {
@@ -148,7 +148,7 @@ impl core::fmt::Display for NotReady {
             Self::DiskLow { free_bytes, needed_bytes } => {
                 write!(f, "{free_bytes} bytes of disk are free, {needed_bytes} are needed: free some space")
             }
-            Self::Damage(what) => write!(f, "stored data is damaged: {what}; run `testamur check`"),
+            Self::Damage(what) => write!(f, "what is stored is not to be relied on: {what}"),
             Self::Behind { heights } => write!(f, "{heights} heights behind the network"),
             Self::Attachments { missing } => {
                 write!(f, "{missing} newest status lists are missing: the node asks its peers for them")

@@ -1,6 +1,7 @@
 //! `testamur dev` as a process: four validators, a gateway, and the small world that it seeds.
 
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -8,6 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Network, testamur, wait_for};
+
+/// Of the fourteen ports of each kind that a network has: above what `testamur dev` takes.
+const SPARE: u16 = 12;
 
 /// A development network that does not outlive its test, whatever happens; what it started ends with it.
 pub struct Development {
@@ -55,6 +59,20 @@ impl Development {
     /// The base of the first node's URLs: what genesis names as `public_base`.
     pub fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.base_port)
+    }
+
+    /// The API of its first node.
+    pub fn node(&self) -> SocketAddr {
+        self.port(0)
+    }
+
+    /// Addresses for one more node: its API, its admin listener.
+    pub fn spare_ports(&self) -> [SocketAddr; 2] {
+        [self.port(SPARE), self.port(1_000 + SPARE)]
+    }
+
+    fn port(&self, offset: u16) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.base_port + offset))
     }
 
     /// Where the network lies.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
+use testamur_api::health::NotReady;
 use testamur_api::server::{Server, ServerLimits, Tls};
 use testamur_api::{Api, ApiConfig};
 use testamur_client::node::{Connections, Node};
@@ -174,7 +175,8 @@ async fn serve(config: &NodeConfig, parts: NodeParts) -> Result<Exit, CommandErr
 
 /// INV-RUN-1.
 fn end_at_once(reason: &str) -> ! {
-    tracing::error!(reason, "fatal: this node stops now");
+    let remedy = NotReady::Damage(String::new()).remedy();
+    tracing::error!(reason, remedy, "fatal: this node stops now");
     std::process::exit(Exit::Operational as i32);
 }
 
