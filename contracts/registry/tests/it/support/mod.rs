@@ -15,7 +15,7 @@ use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::did::Did;
 use testamur_primitives::epoch::{TypedKey, ValidatorKeyAlgorithm, ValidatorRegistration};
 use testamur_primitives::genesis::{Genesis, GenesisValidator, Operator, Parameters, Possession, possession_message};
-use testamur_primitives::hash::{Address, RecordId, StateRoot, TreeHash};
+use testamur_primitives::hash::{Address, GenesisHash, RecordId, StateRoot, TreeHash};
 use testamur_primitives::key::SigningKey;
 use testamur_primitives::limits::REPLAY_WINDOW_S;
 use testamur_primitives::merkle::Frontier;
@@ -186,6 +186,8 @@ pub struct Ledger {
     pub tree: MemoryTree,
     pub state: BTreeMap<StateKey, Vec<u8>>,
     pub log: Frontier,
+    /// The genesis' hash: it is not computed again for each record.
+    net: GenesisHash,
     window: Window,
 }
 
@@ -195,6 +197,7 @@ impl Ledger {
         let mut ledger = Self {
             height: Height(0),
             time: genesis.time,
+            net: genesis.hash(),
             genesis,
             root: EMPTY_ROOT,
             tree: MemoryTree::default(),
@@ -211,7 +214,7 @@ impl Ledger {
         let parent = self.height;
         let height = parent.next();
         let protocol = testamur_registry::network::protocol_at(&self.state, height).expect("the state is sound");
-        let context = BlockContext { genesis: self.genesis.hash(), protocol, height, time: UnixTime(time) };
+        let context = BlockContext { genesis: self.net, protocol, height, time: UnixTime(time) };
         self.window.forget(context.time);
         let state = TreeState::new(&self.tree, parent, self.root);
         let mut execution = Execution::new(&state, &self.window, context).expect("protocol 1 is known");
@@ -261,7 +264,7 @@ impl Ledger {
     pub fn payload(&self, author: &SigningKey, jti: &str, iat: u64, act: Act) -> Payload {
         Payload {
             v: 1,
-            net: self.genesis.hash(),
+            net: self.net,
             iss: Did::key(&author.public_key()),
             jti: jti.parse().expect("a reference"),
             iat: UnixTime(iat),
