@@ -63,4 +63,32 @@ mod tests {
         assert_eq!(text.matches("\"} 0").count(), NotReady::CODES.len() - 1);
         assert!(!behind[0].remedy().is_empty());
     }
+    /// The table that operators read, the metric and the reasons are the same.
+    #[test]
+    fn the_operators_table_has_every_reason_and_its_remedy() {
+        let reasons = [
+            NotReady::NoBlock { seconds: 9, waiting_for: "ministry".into() },
+            NotReady::Stalled { what: "ministry is silent".into() },
+            NotReady::DiskLow { free_bytes: 1, needed_bytes: 2 },
+            NotReady::Damage("leaf 7".into()),
+            NotReady::Behind { heights: 5 },
+            NotReady::Attachments { missing: 3 },
+            NotReady::NoQuorum { connected: 2, needed: 3 },
+            NotReady::NoSource { seconds: 9, nodes: 1 },
+            NotReady::Starting,
+            NotReady::Stopping,
+        ];
+        let table: Vec<_> = include_str!("../../../../genesis/OPERATORS.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+            .collect();
+        assert_eq!(table.len(), NotReady::CODES.len());
+        for (reason, code) in reasons.iter().zip(NotReady::CODES) {
+            assert_eq!(reason.code(), code);
+            let row = table.iter().find(|(of, _)| *of == code);
+            let (_, seen) = row.unwrap_or_else(|| panic!("{code} has no row"));
+            let (_, remedy) = seen.rsplit_once(" | ").expect("three columns");
+            assert_eq!(remedy, reason.remedy(), "{code}");
+        }
+    }
 }
