@@ -16,8 +16,8 @@ pub use testamur_tests::fuzz::Target;
 
 /// All targets.
 pub fn targets() -> Vec<Target> {
-    let mut all = [fuzz::targets(), node::targets()].concat();
+    let all = [fuzz::targets(), node::targets()].concat();
     #[cfg(feature = "daemon")]
-    all.extend(daemon::TARGETS);
+    let all = [all, daemon::TARGETS.to_vec()].concat();
     all
 }

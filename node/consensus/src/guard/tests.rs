@@ -219,6 +219,13 @@ fn an_entry_is_as_long_as_its_kind_is() {
 }
 
 #[test]
+fn the_last_height_of_all_is_damage() {
+    let floor = |height: u64| load(&[&header(ADDRESS)[..], &encode_plain(2, Height(height))].concat());
+    assert_eq!(floor(u64::MAX - 1).map(|loaded| loaded.floor), Some(Height(u64::MAX - 1)));
+    assert!(floor(u64::MAX).is_none());
+}
+
+#[test]
 fn an_unsettled_guard_stays_so_over_restarts_until_it_is_settled() {
     let directory = scratch();
     let (guard, standing) = open(directory.path(), 20);
