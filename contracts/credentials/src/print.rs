@@ -500,6 +500,36 @@ mod tests {
         assert_eq!(super::update(&twice, &files), Err(PrintError::NotAPrint));
     }
 
+    /// A document that somebody has already updated, or whose catalog is elsewhere or has files of its own, is no print.
+    #[test]
+    fn only_a_plain_end_is_a_prints() {
+        let changed = |from: &str, to: &str| {
+            let print = print("");
+            let at = rsplit(&print, from.as_bytes()).expect("it is there").0.len();
+            let mut other = [&print[..at], to.as_bytes(), &print[at + from.len()..]].concat();
+            // The table stands where it stood: what is made longer lies behind it, or keeps its length.
+            let table = find(&other, b"xref\n0 4").expect("a table");
+            let end = rsplit(&other, b"startxref\n").expect("an end").0.len();
+            other.truncate(end);
+            other.extend_from_slice(format!("startxref\n{table}\n%%EOF").as_bytes());
+            update(&other, &[file("a", b"eyJ")]).map(|_| ())
+        };
+        for (from, to) in [("/Info 2 0 R", "/Info 2 0 R"), ("/Info 2 0 R", ""), ("/Lang(en)", "/Lang(de)")] {
+            assert_eq!(changed(from, to), Ok(()), "{to}");
+        }
+        for (from, to) in [
+            ("/Info 2 0 R", "/Info 2 0 R/Prev 9"),
+            ("/Root 3 0 R", "/Root 1 0 R"),
+            ("/Root 3 0 R", ""),
+            ("/Lang(en)", "/Names 1 0 R"),
+            ("/Lang(en)", "/AF[1 0 R]"),
+            ("/Type/Catalog", "/Type/Pages"),
+            ("/Lang(en)", "/A\nendobj\n/B"),
+        ] {
+            assert_eq!(changed(from, to), Err(PrintError::NotAPrint), "{from}: {to}");
+        }
+    }
+
     #[test]
     fn what_a_lenient_reader_could_take_for_an_object_is_refused() {
         let print = print("");

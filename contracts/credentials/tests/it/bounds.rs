@@ -26,6 +26,7 @@ fn text() -> String {
 }
 
 fn file(lists: usize) -> Vec<u8> {
+    assert!(Lists::default().is_empty());
     let lists = (0..lists).map(|n| vec![u8::try_from(n).unwrap(); 16]).collect::<Lists>();
     assert_eq!(lists.is_empty(), lists.iter().next().is_none());
     Package { credential: text(), receipt: None, proofs: Proofs { lists, ..Proofs::default() } }.encode()

@@ -13,9 +13,10 @@ use testamur_credentials::limits::{COMPACT_BYTES_MAX, LINK_CHARS_MAX, PACKAGE_LI
 use testamur_credentials::link::{self, LinkError};
 use testamur_credentials::package::Package;
 use testamur_credentials::presentation::{self, Presentation};
+use testamur_credentials::print::Print;
 use testamur_credentials::proofs::Proofs;
 use testamur_credentials::refusal::Refusal;
-use testamur_credentials::verify::Reason;
+use testamur_credentials::verify::{Presented, Reason};
 use testamur_primitives::codec::base64url;
 use testamur_primitives::did::Did;
 use testamur_primitives::hash::SchemaId;
@@ -259,6 +260,9 @@ fn damaged_packages_say_what_is_damaged() {
     assert!(receipt.receipt.unwrap().is_err(), "a broken receipt is not one that is missing");
     let evidence = read(&|file| file["evidence"]["state"] = json!(7)).unwrap();
     assert!(evidence.proofs.evidence.is_none() && evidence.evidence_error.is_some());
+    let presented = Presented::new(Ok(&evidence), &Print::None);
+    assert!(presented.evidence_error.is_some());
+    assert!(presented.with_proofs(&Proofs::NONE).evidence_error.is_none(), "the ledger's own take its place");
     let text = whole.to_string();
     let doubled = text.replacen('{', "{\"v\":1,", 1);
     assert_eq!(presentation::read(doubled.as_bytes()).unwrap_err().reason(), Reason::ReadableDuplicateMembers);

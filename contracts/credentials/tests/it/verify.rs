@@ -26,6 +26,7 @@ fn every_format_is_valid_anchored_and_not() {
         for (receipt, anchor) in [(Some(&receipt), Reason::AnchorOk), (None, Reason::AnchorNone)] {
             let report = world.verify(&credential, receipt);
             expect(&report, Verdict::Valid, Reason::Valid);
+            assert_eq!(report.format, Some(format));
             assert!(report.steps.iter().all(|step| step.outcome == Outcome::Passed));
             assert_eq!(report.step(StepName::Anchor).reason, anchor);
             assert_eq!(report.step(StepName::Holder).reason, Reason::HolderUnbound);

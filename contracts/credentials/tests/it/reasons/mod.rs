@@ -58,6 +58,8 @@ fn every_reason_is_reached_and_decides_what_it_should() {
         }
         // INV-VERIFY-3: nothing is shown of what was not verified.
         let signature = report.step(testamur_credentials::verify::StepName::Signature);
+        let looked_at = matches!(signature.reason, Reason::SignatureOk | Reason::SignatureInvalid);
+        assert!(report.format.is_some() || !looked_at, "{name}: what has a signature to look at has a format");
         let verified = matches!(signature.reason, Reason::SignatureOk | Reason::SignaturePrintNotBound)
             && signature.outcome != Outcome::NotChecked;
         assert!(verified || report.subject.is_empty(), "{name}: {shown}");
