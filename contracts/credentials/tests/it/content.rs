@@ -136,6 +136,9 @@ fn every_fault_is_found_and_names_its_field() {
     ] {
         check(&|d| d.jurisdiction = place.into(), "jurisdiction", Problem::Jurisdiction);
     }
+    for place in [LUX.to_owned(), format!("{LUX}_7"), format!("{LUX}_75C_A"), format!("{LUX}_{}", "9".repeat(16))] {
+        assert!(Diploma { jurisdiction: place.clone(), ..diploma() }.subject().is_ok(), "{place}");
+    }
     let mut several = diploma();
     several.ects = Some("many".into());
     several.eqf_level = Some(12);

@@ -82,6 +82,11 @@ fn every_format_says_what_was_drafted() {
             assert_eq!(subject, draft.subject, "{format:?}");
             assert!(credential.status.iter().all(|pointer| pointer.index == 131_071));
             assert!(format != Format::Compact || text.len() <= 900, "{}", text.len());
+            if format == Format::Compact {
+                // The level's type follows from the level.
+                let payload = Value::Object(credential.jws.payload.clone()).to_string();
+                assert_eq!(draft.types.iter().filter(|name| payload.contains(name.as_str())).count(), 1, "{payload}");
+            }
         }
     }
 }

@@ -297,7 +297,10 @@ fn issuers_that_no_ledger_knows_are_strangers_and_not_liars() {
     for iss in ["https://university.example", "did:web:a%3A1", "", "not a did"] {
         let text = changed(Format::SdJwt, |_, payload| drop(payload.insert("iss".into(), json!(iss))));
         assert_eq!(reason(&text), Reason::IssuerForeignDid, "{iss}");
+        assert_eq!(format::parse(&text).unwrap_err(), Refusal::ForeignIssuer(iss.into()), "named");
     }
+    let text = changed(Format::SdJwt, |_, payload| drop(payload.insert("iss".into(), json!("é".repeat(2_000)))));
+    assert_eq!(format::parse(&text).unwrap_err(), Refusal::ForeignIssuer("é".repeat(80)), "by its beginning");
     let unnamed = |header: &str| {
         changed(Format::SdJwt, |signed, payload| {
             payload.remove("iss");
@@ -466,6 +469,12 @@ fn disclosures_belong_where_they_stand_and_overwrite_nothing() {
     let many: Vec<_> = (0..=limits::DISCLOSURES_MAX).map(|n| disclosure(json!(["s", format!("f{n}"), n]))).collect();
     let digests: Vec<_> = many.iter().map(|text| digest(text)).collect();
     refused(selective(sd(digests), &many.iter().map(String::as_str).collect::<Vec<_>>()), "more than are read");
+    // Only at the top do these names mean something.
+    let (iss, mark) = (disclosure(json!(["s7", "iss", "x"])), json!("sha-512"));
+    let inside = |payload: &mut Map<String, Value>| {
+        payload.insert("a".into(), json!({ "b": { "_sd": [digest(&iss)], "_sd_alg": mark } }));
+    };
+    assert_eq!(selective(inside, &[&iss]).unwrap().subject["a"], json!({ "b": { "iss": "x", "_sd_alg": "sha-512" } }));
     // A chain of disclosures, each in the other, is bounded like any nesting.
     let nested = |depth: usize| {
         let mut chain = vec![disclosure(json!(["s", "end", 1]))];

@@ -226,10 +226,10 @@ fn what_is_no_list_is_refused() {
         let payload = json!({ "sub": "https://example.com", "iat": 1, "ttl": ttl, "status_list": list });
         assert!(malformed(Token::parse(TokenFormat::TokenStatusList, &token(&header, &payload))), "{width} {ttl}");
     }
-    let older = |outer: &str, inner: &str| {
+    let differing = |iss: &str, jti: &str, outer: &str, inner: &str| {
         let list = base64_standard(&gzip(&bytes, 0, 4));
         let payload = json!({
-            "iss": "did:ebsi:z", "jti": "https://university.example/1", "nbf": 1,
+            "iss": iss, "jti": jti, "nbf": 1,
             "vc": {
                 "id": "https://university.example/1", "issuer": "did:ebsi:z", "type": ["VerifiableCredential", outer],
                 "credentialSubject": { "type": inner, "statusPurpose": "revocation", "encodedList": list },
@@ -237,6 +237,11 @@ fn what_is_no_list_is_refused() {
         });
         Token::parse(TokenFormat::StatusList2021, &token(&json!({ "alg": "ES256", "typ": "JWT" }), &payload))
     };
+    let (iss, jti) = ("did:ebsi:z", "https://university.example/1");
+    let older = |outer: &str, inner: &str| differing(iss, jti, outer, inner);
+    for (iss, jti) in [("did:ebsi:y", jti), (iss, "https://university.example/2")] {
+        assert!(malformed(differing(iss, jti, "StatusList2021Credential", "StatusList2021")), "{iss} {jti}");
+    }
     assert_eq!(older("StatusList2021Credential", "StatusList2021").map(|token| token.size()), Ok(32));
     assert!(malformed(older("StatusList2021Credential", "BitstringStatusList")));
     assert!(malformed(older("BitstringStatusListCredential", "StatusList2021")));

@@ -263,6 +263,17 @@ fn allowed() -> Vec<Case> {
         change(&mut draft);
         world.verify(&world.sign(Format::Vcdm2, &draft), None)
     };
+    // Of two schemas that it names, the one that comes closer says why, in whichever order they stand.
+    for places in [[0, 1], [1, 0]] {
+        let mut world = world();
+        let scope = world.scope(&["UniversityDegree", "EqfLevel6"], &["LUX"]);
+        world.accredit("university", START, &[scope]);
+        let mut credential = world.diploma(Format::Vcdm2);
+        credential.schemas = places.map(|place| [world.schema, SchemaId::from_bytes([5; 32])][place]).into();
+        let receipt = world.anchor(&credential, ISSUED);
+        let report = world.verify(&credential, Some(&receipt));
+        assert_eq!(report.steps[3].reason, Reason::AccreditationLevel, "{places:?}");
+    }
     use Reason::*;
     vec![
         ("everywhere", Valid, of(&["UniversityDegree", "EqfLevel7"], &[])),
