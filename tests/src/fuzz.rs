@@ -20,22 +20,12 @@ use crate::vectors::diplomas::{self, DiplomaCase, FOLDER, TABLES};
 use crate::vectors::folder;
 
 mod ledger;
+mod parts;
 mod tries;
 
+pub use parts::Target;
+use parts::{CUT, jws};
 pub use tries::{Tried, try_all};
-
-/// A parser, and what it is tried with.
-#[derive(Debug, Clone, Copy)]
-pub struct Target {
-    /// Its name.
-    pub name: &'static str,
-    /// Reads bytes; panics only where a promise is broken.
-    pub run: fn(&[u8]),
-    /// Inputs to begin from.
-    pub corpus: fn() -> Vec<Vec<u8>>,
-    /// Inputs in every CI run: a million where that takes seconds.
-    pub ci: u64,
-}
 
 /// All targets of the crates that this one links.
 pub fn targets() -> Vec<Target> {
@@ -73,18 +63,6 @@ const TARGETS: [Target; 14] = [
     Target { name: "record-and-schema", run: record_and_schema, corpus: small_evidence, ci: 500_000 },
     Target { name: "ledger-stream", run: ledger_stream, corpus: streams, ci: 500_000 },
 ];
-
-/// Bytes between the parts of an input that is put together here: no text has one.
-const CUT: u8 = 0;
-
-/// A JWS whose parts are given in the clear: a mutation of base64url hardly ever is base64url.
-fn jws(bytes: &[u8]) -> Vec<u8> {
-    let mut parts = bytes.splitn(3, |byte| *byte == CUT);
-    let mut next = || parts.next().unwrap_or_default();
-    let (header, payload, tail) = (next(), next(), next());
-    let text = format!("{}.{}.c2ln", base64url(header), base64url(payload));
-    [text.as_bytes(), tail].concat()
-}
 
 fn credential(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };

@@ -1,0 +1,143 @@
+//! Every format of the ledger, by the promises of its fuzzing target: what is read is written again, byte for byte, and a proof
+//! shows nothing else. On what the vectors hold, what fuzzing kept, and a few changes of each; the millions are tried elsewhere.
+
+#[path = "../../../tests/src/fuzz/ledger.rs"]
+mod ledger;
+#[expect(unreachable_pub, reason = "it is public where it lives, in the library of the tests")]
+#[path = "../../../tests/src/fuzz/parts.rs"]
+mod parts;
+
+use std::path::{Path, PathBuf};
+
+use parts::{CUT, Target, jws};
+use testamur_primitives::block::{encode_value, split_value};
+use testamur_primitives::genesis::Genesis;
+use testamur_primitives::header::Header;
+use testamur_primitives::limits::{BLOCK_ATTACHMENTS_BYTES_MAX, BLOCK_ATTACHMENTS_MAX};
+use testamur_primitives::stream::{Encoder, Frame, StreamFault, decode, read_blocks};
+use testamur_primitives::units::Height;
+
+mod vectors {
+    use super::{Path, PathBuf};
+
+    pub(crate) fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors")
+    }
+}
+
+fn evidence_file() -> Vec<u8> {
+    std::fs::read(vectors::folder().join("diplomas/evidence-main.json")).expect("a file of the vectors")
+}
+
+fn sample_genesis() -> Vec<u8> {
+    ledger::texts("genesis.json", "canonical").remove(0)
+}
+
+fn receipts() -> Vec<Vec<u8>> {
+    let folder = std::fs::read_dir(vectors::folder().join("receipts")).expect("the vectors").flatten();
+    let mut paths: Vec<_> = folder.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().step_by(5).map(|path| std::fs::read(path).expect("a file of the vectors")).collect()
+}
+
+/// What a run guided by coverage found worth keeping: each behind its length, 4 bytes, big-endian.
+fn kept(target: &Target) -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target.name);
+    let bytes = std::fs::read(path).expect("every target has some");
+    let mut rest = bytes.as_slice();
+    let mut inputs = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (input, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+        inputs.push(input.to_vec());
+        rest = after;
+    }
+    inputs
+}
+
+#[test]
+fn what_is_read_is_written_again_and_proofs_show_nothing_else() {
+    for target in ledger::TARGETS {
+        let own = (target.corpus)();
+        assert!(!own.is_empty() && target.ci > 0, "{}", target.name);
+        for input in own.into_iter().chain(kept(&target)) {
+            (target.run)(&input);
+            for place in 0..8 {
+                let at = input.len() * place / 8;
+                (target.run)(&input[..at]);
+                let mut changed = input.clone();
+                if let Some(byte) = changed.get_mut(at) {
+                    *byte ^= 1 << place;
+                }
+                (target.run)(&changed);
+            }
+            (target.run)(&[&input[..], b"\n"].concat());
+        }
+    }
+}
+
+#[test]
+fn a_value_has_so_many_attachments_and_bytes_of_them() {
+    let block = std::fs::read(vectors::folder().join("block.bin")).expect("a block of the vectors");
+    let fits = |lengths: &[usize]| {
+        let attachments: Vec<_> = lengths.iter().map(|length| vec![7; *length]).collect();
+        split_value(&encode_value(&block, &attachments)).is_ok()
+    };
+    assert!(fits(&[]) && fits(&[BLOCK_ATTACHMENTS_BYTES_MAX]) && fits(&[1, BLOCK_ATTACHMENTS_BYTES_MAX - 1]));
+    assert!(!fits(&[BLOCK_ATTACHMENTS_BYTES_MAX + 1]) && !fits(&[1, BLOCK_ATTACHMENTS_BYTES_MAX]));
+    assert!(fits(&[1; BLOCK_ATTACHMENTS_MAX]) && !fits(&[1; BLOCK_ATTACHMENTS_MAX + 1]));
+}
+
+#[test]
+fn a_headers_text_is_its_encoding() {
+    let block = std::fs::read(vectors::folder().join("block.bin")).expect("a block of the vectors");
+    let block = testamur_primitives::block::Block::decode(&block).expect("a block");
+    assert_eq!(block.header.text().as_bytes(), block.header.encode());
+    assert_eq!(Header::decode(block.header.text().as_bytes()).as_ref(), Ok(&block.header));
+}
+
+/// Whoever has to say what is wrong with an archive of gigabytes says where.
+#[test]
+fn an_error_says_where_in_the_stream_it_is() {
+    let certificate = std::fs::read(vectors::folder().join("certificate.note")).expect("a note of the vectors");
+    let frames = [
+        Frame::Genesis(b"{}"),
+        Frame::First(Height(1)),
+        Frame::Block(b"block"),
+        Frame::Certificate(&certificate),
+        Frame::Attachment(b"bits"),
+        Frame::State { key: b"writer/a/1", value: b"{}" },
+        Frame::Tree { key: b"key", node: b"node", value: b"{}" },
+    ];
+    let (mut bytes, mut places) = (Vec::new(), Vec::new());
+    let mut encoder = Encoder::begin(&mut bytes);
+    for frame in &frames {
+        places.push(bytes.len());
+        encoder.frame(frame, &mut bytes);
+    }
+    places.push(bytes.len());
+    encoder.end(&mut bytes);
+    assert_eq!(decode(&bytes).expect("a stream").len(), frames.len() + 1);
+    for (number, place) in places.iter().enumerate() {
+        let mut damaged = bytes.clone();
+        damaged[*place] ^= 0x80;
+        let error = decode(&damaged).expect_err("damaged");
+        assert_eq!((error.number, error.offset), (number as u64, *place as u64), "{error}");
+        assert!(error.to_string().starts_with(&format!("frame {number}, at byte {place}: ")), "{error}");
+    }
+    let error = read_blocks(&bytes).expect_err("a snapshot is no stream of blocks");
+    assert_eq!((error.number, error.offset), (5, places[5] as u64));
+    assert!(matches!(error.fault, StreamFault::NotABlockStream(_)), "{error}");
+}
+
+#[test]
+fn an_operator_has_a_name_and_a_country() {
+    let genesis: Genesis = serde_json::from_slice(&sample_genesis()).expect("a genesis");
+    let good = genesis.operators[0].clone();
+    assert!(good.is_well_formed());
+    for (name, country) in [("", "LU"), ("Ministry", ""), ("Ministry", "lu"), ("Ministry", "LUX"), ("Mini\nstry", "LU")]
+    {
+        let mut operator = good.clone();
+        (operator.name, operator.country) = (name.into(), country.into());
+        assert!(!operator.is_well_formed(), "{name} {country}");
+    }
+}
