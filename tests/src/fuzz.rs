@@ -7,7 +7,7 @@ use testamur_credentials::presentation;
 use testamur_credentials::status::Token;
 use testamur_credentials::{format, link, package};
 use testamur_primitives::block::Block;
-use testamur_primitives::codec::{base64url, from_base64url, sha256};
+use testamur_primitives::codec::{from_base64url, sha256};
 use testamur_primitives::issuers::accreditation::Accreditation;
 use testamur_primitives::receipt::Receipt;
 use testamur_primitives::record::Record;
