@@ -1,10 +1,12 @@
 """Gathers what scripts/bench measured into results.json, and draws README.md and its plots (SVG) from it.
 
 page.py [FOLDER]: FOLDER holds notary.json, gateway.json, bulk.json, registries.json, diplomas.json (each optional: an older
-result stays) and growth.jsonl. Without it the page is drawn again from results.json.
+result stays) and growth.jsonl. TESTAMUR_BESIDE says what else the machine did meanwhile. Without FOLDER the page is drawn
+again from results.json.
 """
 import json
 import math
+import os
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -77,6 +79,8 @@ def main() -> None:
 def gather(results: dict, folder: Path) -> None:
     says = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     made = {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), "commit": says("git", "rev-parse", "--short", "HEAD")}
+    if beside := os.environ.get("TESTAMUR_BESIDE"):
+        made["beside"] = beside
     for part in PARTS:
         file = folder / f"{part}.json"
         if file.exists() and file.stat().st_size:
@@ -147,7 +151,8 @@ def page(results: dict) -> str:
         if made:
             on = f", {cores} cores" if cores else ""
             busy = f", load {load:.1f}" if isinstance(load, float) else ""
-            lines.append(f"- {part}: {made['date']}, commit {made['commit']}{on}{busy}")
+            beside = f", beside {made['beside']}" if "beside" in made else ""
+            lines.append(f"- {part}: {made['date']}, commit {made['commit']}{on}{busy}{beside}")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@
 //! | `verify_sst_unique_id_in_manifest`, `flush_verify_memtable_count`, `compaction_verify_record_count` | true | a table that was swapped, or written with fewer rows than went in, is refused |
 //! | `allow_mmap_reads`, `allow_mmap_writes` | false | a failed read is an error, not a signal; and a stray pointer writes no table |
 //! | `use_fsync` | false | fdatasync also makes a grown file's size durable |
+//! | `max_manifest_file_size` | RocksDB's 1 GiB | a manifest begins anew at every opening; that of ten million records has 141 kB |
 //! | `allow_data_in_errors` | false | keys and values stay out of logs |
 //!
 //! - Only the last write of the newest log may be torn, because a kill or a power cut in the middle of it leaves exactly that, and

@@ -55,6 +55,7 @@ fn the_database_runs_with_the_settings_that_were_decided() {
         ("max_total_wal_size", "67108864"),
         ("db_write_buffer_size", "50331648"),
         ("max_open_files", "256"),
+        ("max_manifest_file_size", "1073741824"),
     ] {
         is("DBOptions", name, value);
     }
