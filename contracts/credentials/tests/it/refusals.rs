@@ -335,6 +335,8 @@ fn windows_of_time_are_the_narrower_in_the_w3cs_format() {
         let text = changed(Format::Vcdm2, |_, payload| drop(payload.insert(name.into(), value)));
         assert_eq!(reason(&text), Reason::ReadableMalformed, "{name}");
     }
+    let untyped = changed(Format::Vcdm2, |_, payload| drop(payload.insert("type".into(), json!(["UniversityDegree"]))));
+    assert_eq!(format::parse(&untyped).unwrap_err(), Refusal::Incomplete("the type VerifiableCredential"));
     for context in [
         json!([]),
         json!("https://www.w3.org/2018/credentials/v1"),

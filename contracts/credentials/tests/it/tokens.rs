@@ -209,6 +209,15 @@ fn what_is_no_list_is_refused() {
         Err(TokenFault::TooLarge)
     );
     assert_eq!(Token::parse(TokenFormat::Bitstring, &"x".repeat(5_000_000)), Err(TokenFault::TooLarge));
+    // A stream that ends within its head or behind it.
+    let whole = gzip(&bytes, 0, 4);
+    for cut in 0..whole.len() {
+        let ends = [&whole[..cut], &whole[whole.len() - 8..]].concat();
+        assert!(
+            parse(encoded(&whole[..cut])).is_err() && (cut + 8 >= whole.len() || parse(encoded(&ends)).is_err()),
+            "{cut}"
+        );
+    }
     let with = |name: &str, value: Value| {
         let mut subject = encoded(&gzip(&bytes, 0, 4));
         subject[name] = value;

@@ -124,9 +124,13 @@ pub(crate) async fn start(parts: NodeParts) -> Result<RunningNode, CommandError>
         report,
         stop: stopped,
     };
-    let office = Office::open(office)
-        .await
-        .map_err(|e| CommandError::failed("node.consensus", e, "see the configuration's [consensus]"))?;
+    let office = Office::open(office).await.map_err(|e| {
+        CommandError::failed(
+            "node.consensus",
+            e,
+            "see the disk of storage.guard and storage.wal, and the configuration's [consensus]",
+        )
+    })?;
     let office = tokio::spawn(office.run());
 
     let health = health::NodeHealth {
