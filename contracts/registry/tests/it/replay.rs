@@ -67,7 +67,9 @@ fn offer(
 ) -> Record {
     let jti = format!("r{}", numbers.0);
     let operator = key("operator", numbers.below(OPERATORS));
-    let writer = key("writer", numbers.below(PEOPLE));
+    // Whose key was compromised never writes again: others come, or at last nobody would be left.
+    let generation = (ledger.log.size() / RECORDS) as u32 * PEOPLE;
+    let writer = key("writer", generation + numbers.below(PEOPLE));
     match numbers.below(100) {
         0..55 => {
             let (alg, length) = match numbers.below(3) {
@@ -90,7 +92,7 @@ fn offer(
             ledger.record(&writer, &jti, now, act)
         }
         75..80 => {
-            let did = did("writer", numbers.below(PEOPLE));
+            let did = did("writer", generation + numbers.below(PEOPLE));
             let change = match numbers.below(60) {
                 0 => Change::RevokeWriter { did, reason: RevocationReason::KeyCompromise },
                 1..20 => Change::RevokeWriter { did, reason: RevocationReason::CessationOfOperation },
