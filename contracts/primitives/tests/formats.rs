@@ -9,7 +9,7 @@ mod parts;
 
 use std::path::{Path, PathBuf};
 
-use parts::{CUT, Target, jws};
+use parts::{CUT, Target, jws, kept};
 use testamur_primitives::block::{encode_value, split_value};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::header::Header;
@@ -40,37 +40,24 @@ fn receipts() -> Vec<Vec<u8>> {
     paths.iter().step_by(5).map(|path| std::fs::read(path).expect("a file of the vectors")).collect()
 }
 
-/// What a run guided by coverage found worth keeping: each behind its length, 4 bytes, big-endian.
-fn kept(target: &Target) -> Vec<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target.name);
-    let bytes = std::fs::read(path).expect("every target has some");
-    let mut rest = bytes.as_slice();
-    let mut inputs = Vec::new();
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let (input, after) = after.split_at(u32::from_be_bytes(*length) as usize);
-        inputs.push(input.to_vec());
-        rest = after;
-    }
-    inputs
-}
-
 #[test]
 fn what_is_read_is_written_again_and_proofs_show_nothing_else() {
-    for target in ledger::TARGETS {
-        let own = (target.corpus)();
-        assert!(!own.is_empty() && target.ci > 0, "{}", target.name);
-        for input in own.into_iter().chain(kept(&target)) {
-            (target.run)(&input);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
+    for Target { name, run, corpus: own, ci } in ledger::TARGETS {
+        let (own, kept) = (own(), kept(&corpus, name));
+        assert!(!own.is_empty() && !kept.is_empty() && ci > 0, "{name}");
+        for input in own.into_iter().chain(kept) {
+            run(&input);
             for place in 0..8 {
                 let at = input.len() * place / 8;
-                (target.run)(&input[..at]);
+                run(&input[..at]);
                 let mut changed = input.clone();
                 if let Some(byte) = changed.get_mut(at) {
                     *byte ^= 1 << place;
                 }
-                (target.run)(&changed);
+                run(&changed);
             }
-            (target.run)(&[&input[..], b"\n"].concat());
+            run(&[&input[..], b"\n"].concat());
         }
     }
 }

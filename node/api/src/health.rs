@@ -106,7 +106,7 @@ impl NotReady {
                 "free disk space, or move storage.data to a larger disk: records are taken again without a restart"
             }
             Self::Damage(_) => {
-                "run `testamur check` on it; if that finds damage, keep the directory as evidence, and start with an empty storage.data: the ledger comes from the others"
+                "run `testamur check` on the node's directory; if that finds damage, keep the directory as evidence, and start with an empty storage.data: the ledger comes from the others"
             }
             Self::Behind { .. } => "wait: it catches up; if it does not, see its lines and the connection to its peers",
             Self::Attachments { .. } => {

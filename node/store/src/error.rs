@@ -30,7 +30,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Stored bytes are not what was written.
-    #[error("damage in {place}: {what}; run `testamur check`, then restore this node from its peers")]
+    #[error("damage in {place}: {what}")]
     Damaged {
         /// Column and key.
         place: String,

@@ -1,5 +1,7 @@
 //! What targets are made of. Read with [`super::ledger`] by the tests of `contracts/primitives` as well.
 
+use std::path::Path;
+
 use testamur_primitives::codec::base64url;
 
 /// A parser, and what it is tried with.
@@ -13,6 +15,19 @@ pub struct Target {
     pub corpus: fn() -> Vec<Vec<u8>>,
     /// Inputs in every CI run: a million where that takes seconds.
     pub ci: u64,
+}
+
+/// What a run guided by coverage found worth keeping of a target, if there was one (`tests/fuzz/corpus`, written by
+/// `tests/fuzz/run`: each input behind its length, 4 bytes, big-endian).
+pub(super) fn kept(corpus: &Path, name: &str) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(corpus.join(name)).unwrap_or_default();
+    let (mut rest, mut inputs) = (bytes.as_slice(), Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (input, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize).expect("it is whole");
+        inputs.push(input.to_vec());
+        rest = after;
+    }
+    inputs
 }
 
 /// Bytes between the parts of an input that is put together here: no text has one.

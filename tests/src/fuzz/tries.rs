@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::parts::kept;
 use super::{Target, mutated};
 use crate::campaign::Line;
 
@@ -24,19 +25,10 @@ pub struct Tried {
 }
 
 impl Target {
-    /// What it begins from: its own inputs, and those that a run guided by coverage found worth keeping
-    /// (`tests/fuzz/corpus`, written by `tests/fuzz/run`: each behind its length, 4 bytes, big-endian).
+    /// What it begins from: its own inputs, and those that fuzzing kept.
     pub fn inputs(&self) -> Vec<Vec<u8>> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(self.name);
-        let kept = std::fs::read(path).unwrap_or_default();
-        let mut rest = kept.as_slice();
-        let mut inputs = (self.corpus)();
-        while let Some((length, after)) = rest.split_first_chunk::<4>() {
-            let (input, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize).expect("it is whole");
-            inputs.push(input.to_vec());
-            rest = after;
-        }
-        inputs
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        [(self.corpus)(), kept(&corpus, self.name)].concat()
     }
 
     /// Gives a target its corpus and so many inputs of a seed. Stops at the tenth that breaks a promise.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -19,7 +19,9 @@ pub(super) const ROWS: &[Row] =
 const MOST: Duration = Duration::from_secs(60);
 
 /// Whom a node follows that finds nobody there.
-const NOBODY: &str = "\n[follow]\nnodes = [\"http://127.0.0.1:1\"]\n";
+const NOBODY: &str = "http://127.0.0.1:1";
+/// Where a node listens that nobody asks anything.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The table: code, beginning of the log line, remedy.
 fn table() -> Vec<[String; 3]> {
@@ -92,7 +94,8 @@ fn attachments() {
         answer
     });
     let dir = world.root().join("observer");
-    configure(&dir, &world.root(), [api, admin], &format!("\n[follow]\nnodes = [\"{}\"]\n", liar.url()));
+    fs::create_dir_all(&dir).expect("a directory");
+    configure(&dir.join("config.toml"), &world.root(), "data", [api, admin], &liar.url());
     let mut node = testamur(world.folder())
         .args(["run", "--end-with-parent", "--config"])
         .arg(dir.join("config.toml"))
@@ -166,12 +169,15 @@ fn once(run: &mut Run) -> BTreeSet<&'static str> {
         network.start_node(3);
         network.wait_ready();
     });
+    let (zeroth, api) = (network.nodes[0].dir.clone(), network.nodes[0].api);
     for (name, data, listen, words) in [
-        ("another process has the ledger", "data", "127.0.0.1:0", "stop the other process"),
-        ("a port is in use", "elsewhere", "API", "the API: "),
+        ("another process has the ledger", "data", ANYWHERE, "try: stop the other process"),
+        ("a port is in use", "elsewhere", api, "error: the API: "),
     ] {
         run.attempt(name, || {
-            cannot_start(&network, &observer(&network, data, listen, NOBODY), words);
+            let config = zeroth.join("second.toml");
+            configure(&config, &network.root(), data, [listen, ANYWHERE], NOBODY);
+            cannot_start(&network, &config, words);
         });
     }
     see(run, "no-source", &mut || {
@@ -191,7 +197,7 @@ fn once(run: &mut Run) -> BTreeSet<&'static str> {
             }
             answer
         });
-        let node = adopt(&mut network, &format!("\n[follow]\nnodes = [\"{}\"]\n", liar.url()));
+        let node = adopt(&mut network, &liar.url());
         network.start_node(node);
         shows(network.nodes[node].admin, &network.nodes[node].dir, "behind");
         network.stop(node);
@@ -220,34 +226,23 @@ fn cannot_start(network: &Network, config: &Path, words: &str) {
     assert!(output.status.code() == Some(1) && said.contains("error: ") && said.contains(words), "{said}");
 }
 
-/// An observer's configuration beside node 0's.
-fn observer(network: &Network, data: &str, listen: &str, follow: &str) -> std::path::PathBuf {
-    let (root, node) = (network.root(), &network.nodes[0]);
-    let listen = if listen == "API" { node.api.to_string() } else { listen.to_owned() };
-    let path = node.dir.join("second.toml");
-    let text = format!(
-        "genesis = \"{}\"\n[storage]\ndata = \"{data}\"\n[api]\nlisten = \"{listen}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n{follow}",
-        root.join("genesis.json").display()
-    );
-    fs::write(&path, text).expect("written");
-    path
-}
-
 /// One more node of the network, that only follows.
-fn adopt(network: &mut Network, follow: &str) -> usize {
+fn adopt(network: &mut Network, follows: &str) -> usize {
     let number = network.nodes.len();
     let dir = network.root().join(format!("node-{number}"));
+    fs::create_dir_all(&dir).expect("a directory");
     let [api, admin, ..] = network.ports(number);
-    configure(&dir, &network.root(), [api, admin], follow);
+    configure(&dir.join("config.toml"), &network.root(), "data", [api, admin], follows);
     network.adopt(dir)
 }
 
 /// Writes the configuration of a node that only follows.
-fn configure(dir: &Path, root: &Path, [api, admin]: [SocketAddr; 2], follow: &str) {
-    fs::create_dir_all(dir).expect("a directory");
+fn configure(path: &Path, root: &Path, data: &str, [api, admin]: [SocketAddr; 2], follows: &str) {
+    let genesis = root.join("genesis.json");
     let text = format!(
-        "genesis = \"{}\"\n[storage]\ndata = \"data\"\n[api]\nlisten = \"{api}\"\n[admin]\nlisten = \"{admin}\"\n{follow}",
-        root.join("genesis.json").display()
+        "genesis = \"{}\"\n[storage]\ndata = \"{data}\"\n[api]\nlisten = \"{api}\"\n[admin]\nlisten = \"{admin}\"\n\
+         [follow]\nnodes = [\"{follows}\"]\n",
+        genesis.display()
     );
-    fs::write(dir.join("config.toml"), text).expect("written");
+    fs::write(path, text).expect("written");
 }
