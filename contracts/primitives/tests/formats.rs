@@ -43,9 +43,9 @@ fn receipts() -> Vec<Vec<u8>> {
 #[test]
 fn what_is_read_is_written_again_and_proofs_show_nothing_else() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
-    for Target { name, run, corpus: own, ci } in ledger::TARGETS {
+    for Target { name, run, corpus: own } in ledger::TARGETS {
         let (own, kept) = (own(), kept(&corpus, name));
-        assert!(!own.is_empty() && !kept.is_empty() && ci > 0, "{name}");
+        assert!(!own.is_empty() && !kept.is_empty(), "{name}");
         for input in own.into_iter().chain(kept) {
             run(&input);
             for place in 0..8 {

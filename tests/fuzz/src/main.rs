@@ -27,7 +27,7 @@ fuzz_target!(
     init: {
         let target = *TARGET.get_or_init(chosen);
         if let Some(folder) = std::env::var_os("FUZZ_CORPUS").map(PathBuf::from) {
-            for (number, input) in target.inputs().iter().enumerate() {
+            for (number, input) in target.inputs().all().iter().enumerate() {
                 std::fs::write(folder.join(format!("seed-{number}")), input).expect("the corpus can be written");
             }
         }

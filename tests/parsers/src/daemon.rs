@@ -4,9 +4,9 @@ use testamur::parsers::{config, configs, key, keys, registration};
 use testamur_tests::fuzz::{Target, sample_genesis};
 
 pub(crate) const TARGETS: [Target; 3] = [
-    Target { name: "config", run: config, corpus: configs, ci: 20_000 },
-    Target { name: "keystore", run: key, corpus: keys, ci: 200_000 },
-    Target { name: "registration", run: registration, corpus: registrations, ci: 200_000 },
+    Target { name: "config", run: config, corpus: configs },
+    Target { name: "keystore", run: key, corpus: keys },
+    Target { name: "registration", run: registration, corpus: registrations },
 ];
 
 fn registrations() -> Vec<Vec<u8>> {

@@ -11,9 +11,9 @@ use testamur_tests::fuzz::try_all;
 struct Options {
     /// Targets by name; all when none is named
     targets: Vec<String>,
-    /// Inputs for each, in place of a CI run's counts
-    #[arg(long)]
-    inputs: Option<u64>,
+    /// Inputs for each
+    #[arg(long, default_value_t = 1_000_000)]
+    inputs: u64,
     /// Where chance begins
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
     chosen.retain(|target| options.targets.is_empty() || options.targets.iter().any(|name| name == target.name));
     if options.list {
-        chosen.iter().for_each(|target| println!("{} {}", target.name, target.ci));
+        chosen.iter().for_each(|target| println!("{}", target.name));
         return ExitCode::SUCCESS;
     }
     if try_all(&chosen, options.seed, options.inputs, options.threads.into()) {

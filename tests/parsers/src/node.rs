@@ -13,18 +13,18 @@ use testamur_tests::fuzz::Target;
 use testamur_tests::vectors::folder;
 
 pub(crate) fn targets() -> Vec<Target> {
-    let consensus = PARSERS.iter().map(|p| Target { name: p.name, run: p.run, corpus: p.corpus, ci: 500_000 });
+    let consensus = PARSERS.iter().map(|p| Target { name: p.name, run: p.run, corpus: p.corpus });
     consensus.chain(TARGETS).collect()
 }
 
 const TARGETS: [Target; 7] = [
-    Target { name: "container", run: container, corpus: containers, ci: 50_000 },
-    Target { name: "container-chunk", run: chunk, corpus: chunks, ci: 200_000 },
-    Target { name: "container-index", run: index, corpus: indexes, ci: 1_000_000 },
-    Target { name: "container-settings", run: settings, corpus: all_settings, ci: 1_000_000 },
-    Target { name: "gateway-hashes", run: gateway_hashes, corpus: all_hashes, ci: 500_000 },
-    Target { name: "graduates", run: graduates, corpus: tables, ci: 50_000 },
-    Target { name: "graduates-map", run: map, corpus: || vec![MAP.as_bytes().to_vec()], ci: 50_000 },
+    Target { name: "container", run: container, corpus: containers },
+    Target { name: "container-chunk", run: chunk, corpus: chunks },
+    Target { name: "container-index", run: index, corpus: indexes },
+    Target { name: "container-settings", run: settings, corpus: all_settings },
+    Target { name: "gateway-hashes", run: gateway_hashes, corpus: all_hashes },
+    Target { name: "graduates", run: graduates, corpus: tables },
+    Target { name: "graduates-map", run: map, corpus: || vec![MAP.as_bytes().to_vec()] },
 ];
 
 const TABLE: &str = include_str!("../../../genesis/graduation/graduates.csv");

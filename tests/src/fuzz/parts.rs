@@ -13,8 +13,6 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Inputs to begin from.
     pub corpus: fn() -> Vec<Vec<u8>>,
-    /// Inputs in every CI run: a million where that takes seconds.
-    pub ci: u64,
 }
 
 /// What a run guided by coverage found worth keeping of a target, if there was one (`tests/fuzz/corpus`, written by
