@@ -11,13 +11,13 @@ pub(super) const ROWS: &[Row] = &[
     Row { id: "R17", name: "simulated-networks", lane: Lane::Machine, ci: 300, release: 20_000, attack: simulated },
 ];
 
-/// The same records in a debug and in a release build, each in two processes with hash seeds of their own, each executed and
-/// then executed again from genesis.
+/// The same records in a debug build, and in a release build twice, in processes with hash seeds of their own, each executed
+/// and then executed again from genesis.
 fn same_state(run: &mut Run) {
     let mut said = BTreeSet::new();
-    for build in [
-        &["-p", "testamur-primitives", "-p", "testamur-registry", "-p", "testamur-credentials"][..],
-        &["--release", "--workspace"],
+    for (build, processes) in [
+        (&["-p", "testamur-primitives", "-p", "testamur-registry", "-p", "testamur-credentials"][..], 1),
+        (&["--release", "--workspace"], 2),
     ] {
         // The packages that other steps build together too: nothing of others is built anew.
         let mut cargo = Command::new(env!("CARGO"));
@@ -30,7 +30,7 @@ fn same_state(run: &mut Run) {
         else {
             return run.bad(&format!("{cargo:?}: {}", String::from_utf8_lossy(&output.stderr)));
         };
-        for _ in 0..2 {
+        for _ in 0..processes {
             let output = Command::new(&program).arg(run.count.to_string()).output().expect("it was just built");
             let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             if !output.status.success() || text.is_empty() {
