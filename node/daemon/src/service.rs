@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 use crate::exit::CommandError;
-use crate::limits::{ALLOCATOR_HEAPS, DESCRIPTORS_MAX, DESCRIPTORS_MIN};
+use crate::limits::{ALLOCATOR, DESCRIPTORS_MAX, DESCRIPTORS_MIN};
 
 /// What is logged when nobody says otherwise: our own events, and of libraries what went wrong. The engine's network
 /// tells every failed dial and every lost connection, several lines a second while a peer is away (`/readyz` names who
@@ -18,10 +18,10 @@ const FILTER: &str = "warn,testamur=info,testamur_store=info,testamur_consensus=
                       testamur_gateway=info,testamur_verifier=info,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
                       arc_malachitebft_engine::node=error,arc_malachitebft_engine::util::ticker=off";
 
-/// For the environment of a node that this program starts: its allocator's heaps. What the caller's environment says is kept.
-pub(crate) fn allocator_heaps() -> (&'static str, OsString) {
-    const NAME: &str = "MALLOC_ARENA_MAX";
-    (NAME, std::env::var_os(NAME).unwrap_or_else(|| ALLOCATOR_HEAPS.into()))
+/// For the environment of a node that this program starts: what its allocator keeps. What the caller's environment says is
+/// kept.
+pub(crate) fn allocator() -> [(&'static str, OsString); 3] {
+    ALLOCATOR.map(|(name, value)| (name, std::env::var_os(name).unwrap_or_else(|| value.into())))
 }
 
 /// Starts the log on stderr. RUST_LOG goes before the configuration.

@@ -25,7 +25,7 @@ use super::process::{cpu_seconds, load_average, peak_resident_bytes};
 use super::{Bench, Latency, Machine, Network, READY_MAX, failed};
 use crate::exit::CommandError;
 use crate::output::{Output, now};
-use crate::service::allocator_heaps;
+use crate::service::allocator;
 use crate::setup::layout::Ports;
 
 /// Connections of back offices.
@@ -167,7 +167,7 @@ fn start(Network { dir, nodes, .. }: &Network<'_>, ports: &Ports) -> Result<Runn
     let log = place.join("log");
     let file = File::create(&log).map_err(|e| CommandError::file("create", &log, e))?;
     let child = Command::new(&binary)
-        .envs([allocator_heaps()])
+        .envs(allocator())
         .arg("gateway")
         .arg("--config")
         .arg(place.join("config.toml"))

@@ -36,7 +36,7 @@ use crate::commands::init::TERM_S;
 use crate::exit::{CommandError, Exit};
 use crate::keystore::{Access, Key, KeyKind, Protection};
 use crate::output::{Output, now};
-use crate::service::allocator_heaps;
+use crate::service::allocator;
 use crate::setup::layout::Ports;
 use crate::setup::{LegalPerson, Plan, key_path, make_network};
 use limits::{MachineLimits, percentile};
@@ -363,7 +363,7 @@ impl Nodes {
         let log = place.join("log");
         let file = File::options().create(true).append(true).open(&log);
         let child = Command::new(&binary)
-            .envs([allocator_heaps()])
+            .envs(allocator())
             .arg("run")
             .arg("--config")
             .arg(place.join("config.toml"))

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use crate::exit::CommandError;
 use crate::limits::DEV_STOP_MAX;
 use crate::output::Output;
-use crate::service::allocator_heaps;
+use crate::service::allocator;
 
 /// Which process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Process {
             .open(&log_path)
             .map_err(|e| CommandError::file("open", &log_path, e))?;
         let child = Command::new(&binary)
-            .envs([allocator_heaps()])
+            .envs(allocator())
             .arg(command)
             .arg("--config")
             .arg(place.join("config.toml"))
