@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CheckOptions, Checked, CheckedItem, Checker, Progress } from '../ledger/types.js';
 import { problemOf } from './failure.js';
 import { FileInput } from './file-input.js';
-import { useFocus } from './focus.js';
+import { focusNext, useFocus } from './focus.js';
 import { type Translator, useTranslator } from './i18n.js';
 import { inert } from './inert.js';
 import { useIntake } from './intake.js';
@@ -76,11 +76,11 @@ export function Diploma({ service, active, announce, given, onChecked }: Diploma
     running.current?.abort();
     setRows([]);
     setOpen(undefined);
-    requestAnimationFrame(() => start.current?.focus());
+    focusNext(() => start.current);
   };
   const stopCamera = (): void => {
     setCamera(false);
-    requestAnimationFrame(() => start.current?.focus());
+    focusNext(() => start.current);
   };
   const above = useIntake(active, { onFiles: takeFiles, onText: takeText });
 

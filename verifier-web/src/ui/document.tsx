@@ -8,7 +8,7 @@ import { plain, pretty } from './data.js';
 import { Evidence } from './evidence.js';
 import { codeOf, problemOf } from './failure.js';
 import { FileInput } from './file-input.js';
-import { useFocus } from './focus.js';
+import { focusNext, useFocus } from './focus.js';
 import { type TextKey, type Translator, useTranslator } from './i18n.js';
 import { Icon } from './icons.js';
 import { inert } from './inert.js';
@@ -113,7 +113,7 @@ export function DocumentTab({ service, active, announce, onChecked, onDiploma }:
     setReceipt(undefined);
     setFound(undefined);
     setProblem(undefined);
-    requestAnimationFrame(() => document.getElementById('document-choose')?.focus());
+    focusNext(() => document.getElementById('document-choose'));
   };
 
   const inputs = (

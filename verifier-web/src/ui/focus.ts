@@ -10,3 +10,13 @@ export function useFocus(element: { readonly current: HTMLElement | null }, abou
     return () => cancelAnimationFrame(frame);
   }, [about]);
 }
+
+/**
+ * Takes the keyboard to an element that the next frame shows, unless somebody is elsewhere by then: a field that is already
+ * being filled in keeps it.
+ */
+export function focusNext(element: () => HTMLElement | null): void {
+  requestAnimationFrame(() => {
+    if (document.activeElement === null || document.activeElement === document.body) element()?.focus();
+  });
+}
