@@ -243,7 +243,8 @@ fn tokens() -> Vec<Vec<u8>> {
     texts.filter_map(inside).collect()
 }
 
-/// The input of a number: one of the corpus, changed in one to four ways. The same everywhere, for the same seed.
+/// The input of a number, changed in one to four ways: of an even one what the target accepts, of an odd one what fuzzing
+/// kept. The same everywhere, for the same seed.
 pub fn mutated(inputs: &Inputs, name: &str, seed: u64, number: u64) -> Vec<u8> {
     let mut random = Random::seeded(&[b"fuzz\n", name.as_bytes(), &seed.to_be_bytes(), &number.to_be_bytes()]);
     let among = if number.is_multiple_of(2) || inputs.kept().is_empty() { inputs.own() } else { inputs.kept() };

@@ -22,8 +22,8 @@ pub(super) const ROWS: &[Row] = &[
     Row { id: "R29", name: "soak-with-kills", lane: Lane::Networks, ci: 10, release: 200, attack: soaked },
 ];
 
-/// How long a run lasts at least when a row is tried as often as in CI: what it is cut into are R19's histories.
-const WINDOW: Duration = Duration::from_secs(14);
+/// What a run is cut into: each is one of R19's histories. Twenty are R29's ten minutes of a CI run.
+const WINDOW: Duration = Duration::from_secs(30);
 /// A busy machine gets this many times as long to reach the counts of R18 and R24; then what was reached is told.
 const PATIENCE: u32 = 2;
 
