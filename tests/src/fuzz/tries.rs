@@ -136,3 +136,22 @@ fn try_one(target: &Target, seed: u64, count: u64) -> bool {
     println!("{line}");
     line.bad == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However much was kept, half of what is tried begins from what the target accepts.
+    #[test]
+    fn what_was_kept_does_not_crowd_out_what_is_accepted() {
+        let mut all = vec![vec![b'o'; 1_000]];
+        all.extend(std::iter::repeat_n(b"k".to_vec(), 99));
+        let inputs = Inputs { all, own: 1 };
+        let from_own = |number: &u64| {
+            let input = mutated(&inputs, "crowd", 0, *number);
+            input.iter().filter(|byte| **byte == b'o').count() > 300
+        };
+        let deep = (0..1_000).filter(from_own).count();
+        assert!((300..=500).contains(&deep), "{deep} of 1,000");
+    }
+}

@@ -295,6 +295,9 @@ test("documents: with a receipt, without, by hash", async (t) => {
   await tab.keyboard.press("Enter");
   await turn.done();
   assert.equal(await tab.$eval("[data-document]", (one) => one.dataset.document), "lookup/found");
+  // Nobody elsewhere: the keyboard goes to where the next file is chosen.
+  await tab.locator("[data-another]").first().press("Enter");
+  await tab.waitForFunction(() => document.activeElement.id === "document-choose");
   assert.deepEqual(complaints, []);
 });
 
