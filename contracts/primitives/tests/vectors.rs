@@ -4,6 +4,7 @@
 #[path = "../../../tests/src/vectors/judge.rs"]
 mod judge;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use judge::{
@@ -12,6 +13,7 @@ use judge::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use testamur_primitives::block::Block;
 use testamur_primitives::codec::{from_base64_standard, sha256};
 use testamur_primitives::did::DidUrl;
 use testamur_primitives::epoch::ValidatorSet;
@@ -22,6 +24,8 @@ use testamur_primitives::record::Record;
 use testamur_primitives::status::BitList;
 use testamur_primitives::status::formats::verify_attachment;
 use testamur_primitives::trust::TrustFile;
+use testamur_primitives::units::{Height, Round};
+use testamur_primitives::votes;
 
 fn read(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name);
@@ -172,4 +176,25 @@ fn ed25519_edge_cases_follow_the_strict_rule() {
         assert_eq!(found, case.valid, "{}", case.what);
     }
     assert!(cases.iter().filter(|c| c.valid).count() > 40, "mixed order that cancels out is accepted");
+}
+
+#[test]
+fn what_a_validator_signs_has_these_bytes() {
+    let genesis: Genesis = serde_json::from_value(load::<Value>("genesis.json")["genesis"].take()).expect("a genesis");
+    let (origin, address) = (genesis.origin(), genesis.validator_set().validators()[0].address);
+    let value = Block::decode(&read("block.bin")).expect("a block of the vectors").header.value_id();
+    let (height, round) = (Height(2), Round(3));
+    let texts: BTreeMap<String, String> = load("votes.json");
+    let messages = [
+        ("prevote", votes::prevote_message(&origin, address, height, round, Some(&value))),
+        ("prevote_nil", votes::prevote_message(&origin, address, height, round, None)),
+        ("precommit_nil", votes::precommit_nil_message(&origin, address, height, round)),
+        ("proposal", votes::proposal_message(&origin, address, height, round, &value, None)),
+        ("proposal_again", votes::proposal_message(&origin, address, height, round, &value, Some(Round(1)))),
+        ("proof_of_validator", votes::proof_of_validator_message(&origin, address, &[0, 36, 8, 1, 18, 32])),
+    ];
+    assert_eq!(messages.len(), texts.len());
+    for (name, message) in messages {
+        assert_eq!(texts[name].as_bytes(), message, "{name}");
+    }
 }
