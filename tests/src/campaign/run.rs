@@ -136,7 +136,8 @@ impl Run {
             Err(error) => return self.bad(&format!("{command:?}: {error}")),
         };
         let text = String::from_utf8_lossy(&output.stdout);
-        text.lines().filter(|line| line.contains("BAD")).for_each(|line| println!("{line}"));
+        let told = |line: &&str| line.contains("BAD") || line.starts_with("skipped:");
+        text.lines().filter(told).for_each(|line| println!("{line}"));
         let lines: Vec<_> = text.lines().filter_map(Line::parse).filter(|line| line.row == self.row.id).collect();
         for line in &lines {
             self.runs += line.runs;

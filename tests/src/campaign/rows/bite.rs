@@ -1,10 +1,13 @@
 //! R30: do the tests bite? What stopped, halted or discredited other ledgers is made to happen to ours, by a failpoint of the
 //! faulty build, and is *caught*: by the node itself, by its peers, or by a look that other rows take as well.
 //!
+//! And code that is changed in small ways: does some test of its crate fail? (`scripts/mutants`)
+//!
 //! What other rows re-create whole is not repeated: acknowledging before a sync (R4), a wiped quorum (R8), one key in two
 //! processes (R9), rolling upgrades (R22), clients that flood (R20).
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use testamur_primitives::receipt::{Receipt, Verdict, verify};
@@ -12,17 +15,41 @@ use testamur_primitives::record::Record;
 use testamur_primitives::units::UnixTime;
 
 use super::full::{SmallDisk, fill_to_the_reserve, reserve, start_without_reserve};
+use super::repository;
 use crate::campaign::{Lane, Row, Run};
 use crate::harness::{Network, Pace, Setup, faulty_binary, request, testamur, wait_for};
 
-pub(super) const ROWS: &[Row] = &[Row {
-    id: "R30",
-    name: "incidents-made-again",
-    lane: Lane::Networks,
-    ci: INCIDENTS.len() as u64,
-    release: INCIDENTS.len() as u64,
-    attack: incidents,
-}];
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        id: "R30",
+        name: "incidents-made-again",
+        lane: Lane::Networks,
+        ci: INCIDENTS.len() as u64,
+        release: INCIDENTS.len() as u64,
+        attack: incidents,
+    },
+    Row {
+        id: "R30",
+        name: "small-changes",
+        lane: Lane::Machine,
+        ci: CHANGED,
+        release: 4_000, // all of them
+        attack: small_changes,
+    },
+];
+
+/// How many small changes of what has changed CI tries: five seconds each.
+const CHANGED: u64 = 60;
+
+/// CI tries what has changed since the run that is kept, a longer run everything, each an even share of about its count.
+fn small_changes(run: &mut Run) {
+    let mut mutants = Command::new(repository().join("scripts/mutants"));
+    mutants.env("TESTAMUR_AT_MOST", run.count.to_string()).env("TESTAMUR_SEED", run.seed.to_string());
+    if run.count <= CHANGED {
+        mutants.arg("changed");
+    }
+    run.outside(&mut mutants);
+}
 
 /// An incident of others: who had it, and how it is made again.
 struct Incident {
