@@ -22,7 +22,7 @@ impl FromIterator<(StateKey, Vec<u8>)> for WriteSet {
 
 impl WriteSet {
     /// The writes in order of key.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&StateKey, &[u8])> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&StateKey, &[u8])> + Clone {
         self.0.iter().map(|(key, value)| (key, value.as_slice()))
     }
 

@@ -1,13 +1,15 @@
 //! The rows of a block. All of them go into one batch.
 //!
 //! INV-STORE-3: what is written is derived from the written bytes once more. Leaf hashes are computed from the rows of
-//! entries, the log root from these and from the stored tiles they extend, ids from the entries: a bit that flipped in
-//! memory since the block was executed stops the node before it stores what it did not vote for.
+//! entries, the log root from these and from the stored tiles they extend, ids from the entries, and the certificate's
+//! signatures are verified as they are written: a bit that flipped in memory since the block was executed stops the node
+//! before it stores what it did not vote for.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use testamur_primitives::block::push_entry;
+use testamur_primitives::checkpoint::verify_certificate;
 use testamur_primitives::codec::canonical;
 use testamur_primitives::commitment::Form;
 use testamur_primitives::genesis::Genesis;
@@ -69,7 +71,12 @@ pub(crate) fn put_block(
         return Err(in_memory("its header has another hash than was voted on"));
     }
     let history = put_header(&view.snapshot, header, tip.history.clone(), batch)?;
-    batch.put(Column::Certificates, &header.height.0.to_be_bytes(), certificate.to_string().as_bytes());
+    let (key, text) = (header.height.0.to_be_bytes(), certificate.to_string());
+    batch.put_checked(Column::Certificates, &key, text.as_bytes(), |written| {
+        let same = Note::parse(written)
+            .is_ok_and(|note| verify_certificate(view.origin, header, &note, &tip.validators).is_ok());
+        if same { Ok(()) } else { Err(in_memory("its certificate has changed since it was verified")) }
+    })?;
 
     // Only the height after the tip ever has undecided blocks (`Ledger::put_undecided`).
     let prefix = header.height.0.to_be_bytes();

@@ -27,6 +27,7 @@
 //!   at the first opening as above, never more.
 //! - Memory is bounded: one block cache (indexes and filters in it), one budget for all memtables.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -303,21 +304,37 @@ pub(crate) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Puts a row; values of sealed columns get their seal here and nowhere else.
+    /// Puts a row.
     pub(crate) fn put(&mut self, column: Column, key: &[u8], value: &[u8]) {
-        let handle = self.database.handle(column);
-        #[cfg(feature = "faults")]
-        let value = &*crate::faults::flipped("store.before-write.flip-bit", value);
-        if column.is_sealed() {
-            self.inner.put_cf(handle, key, [value, &seal(column, key, value)].concat());
-        } else {
-            self.inner.put_cf(handle, key, value);
-        }
+        self.inner.put_cf(self.database.handle(column), key, written(column, key, value));
+    }
+
+    /// Puts a row whose value, as it is written, passes `check`.
+    pub(crate) fn put_checked(
+        &mut self,
+        column: Column,
+        key: &[u8],
+        value: &[u8],
+        check: impl FnOnce(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let row = written(column, key, value);
+        check(&row[..value.len()])?;
+        self.inner.put_cf(self.database.handle(column), key, row);
+        Ok(())
     }
 
     pub(crate) fn delete(&mut self, column: Column, key: &[u8]) {
         self.inner.delete_cf(self.database.handle(column), key);
     }
+}
+
+/// A value as it is written: those of sealed columns get their seal here and nowhere else.
+fn written<'v>(column: Column, key: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
+    #[cfg(feature = "faults")]
+    let value = Cow::Owned(crate::faults::before_write(column, value));
+    #[cfg(not(feature = "faults"))]
+    let value = Cow::Borrowed(value);
+    if column.is_sealed() { Cow::Owned([&*value, &seal(column, key, &value)].concat()) } else { value }
 }
 
 /// Checks and removes the seal of a value.

@@ -122,15 +122,24 @@ fn unlisted(key: &StateKey, error: &CodecError) -> StoreError {
     StoreError::damaged(format!("state {key}"), format!("the value cannot be listed: {error}"))
 }
 
-/// Adds the rows of a height's writes to a batch.
+/// Adds the rows of a height's writes to a batch. They are derived a second time and compared as they are written
+/// (INV-STORE-3): nothing in the log or under the state root would show a list that names somebody else.
 pub(crate) fn put_objects<'w>(
     snapshot: &Snapshot<'_>,
-    writes: impl Iterator<Item = (&'w StateKey, &'w [u8])>,
+    writes: impl Iterator<Item = (&'w StateKey, &'w [u8])> + Clone,
     batch: &mut Batch<'_>,
 ) -> Result<(), StoreError> {
-    for row in object_rows(snapshot, writes)? {
-        batch.put(Column::Objects, &row.key(), row.id.as_bytes());
-        batch.put(Column::ObjectIds, &row.id_key(), &row.ordinal.to_be_bytes());
+    let rows = object_rows(snapshot, writes.clone())?;
+    let again = object_rows(snapshot, writes)?;
+    let changed = || StoreError::damaged("the lists of objects in memory", "a row has changed since it was derived");
+    if rows != again {
+        return Err(changed());
+    }
+    for (row, again) in rows.iter().zip(&again) {
+        let same = |written: &[u8], expected: &[u8]| if written == expected { Ok(()) } else { Err(changed()) };
+        let (ordinal, expected) = (row.ordinal.to_be_bytes(), again.ordinal.to_be_bytes());
+        batch.put_checked(Column::Objects, &row.key(), row.id.as_bytes(), |id| same(id, again.id.as_bytes()))?;
+        batch.put_checked(Column::ObjectIds, &row.id_key(), &ordinal, |ordinal| same(ordinal, &expected))?;
     }
     Ok(())
 }

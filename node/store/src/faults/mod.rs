@@ -13,16 +13,43 @@ mod answers;
 mod memory;
 mod rest;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use testamur_primitives::hash::StateRoot;
 use testamur_registry::tree::TreeUpdate;
 
+use crate::schema::Column;
+
 /// How often a failpoint was passed: says where in a block or an answer the next one may act.
 static PASSED: AtomicU64 = AtomicU64::new(0);
+
+/// Columns of the rows that were put into batches, in order, while somebody looks.
+static WRITTEN: Mutex<Option<Vec<Column>>> = Mutex::new(None);
+
+/// A row's value on its way into a batch, in which a bit may flip.
+pub(crate) fn before_write(column: Column, value: &[u8]) -> Vec<u8> {
+    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(columns) = written.as_mut().filter(|_| !value.is_empty()) {
+        columns.push(column);
+    }
+    drop(written);
+    flipped("store.before-write.flip-bit", value)
+}
+
+/// What `look` puts into batches: where each column's rows stand among those that have a value.
+fn written_by(look: impl FnOnce()) -> BTreeMap<Column, Vec<u64>> {
+    *WRITTEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    look();
+    let columns = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+    let mut places = BTreeMap::<Column, Vec<u64>>::new();
+    (0..).zip(columns).for_each(|(place, column)| places.entry(column).or_default().push(place));
+    places
+}
 
 /// A copy of some bytes, in which one bit is another when the failpoint acts: `return(N)` names the bit, from the first on and
 /// round and round; without a number it is the middle one.
@@ -104,7 +131,7 @@ struct Tally {
     began: Instant,
     runs: u64,
     bad: u64,
-    kept: std::collections::BTreeMap<&'static str, u64>,
+    kept: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {

@@ -41,20 +41,29 @@ impl TestIssuer {
         Self { did, kid, attribute: AttributeId::from_bytes(sha256(&[b"attribute", &[number]])), key }
     }
 
-    /// Accredits it by governance, registers it, and fills its accreditation: three blocks from `time` on.
+    /// Governance's act that accredits it.
     ///
     /// # Panics
-    /// When a record is refused.
-    pub fn onboard(&self, network: &TestNetwork, ledger: &Ledger, governance_version: u64, time: UnixTime) {
+    /// When the act is malformed.
+    pub fn accredit(&self, network: &TestNetwork, governance_version: u64, time: UnixTime) -> Arc<CheckedRecord> {
         let Self { did, key, attribute, .. } = self;
-        let at = |seconds| UnixTime(time.0 + seconds);
         let name = did.as_str().rsplit(':').next().expect("a DID has colons");
         let names = vec![LegalName { lang: "en".into(), name: format!("Ministry {name}") }];
         let entity = Entity { names, country: "AT".into(), identifiers: Vec::new() };
         let jkt = identity::thumbprint(&key.public_key());
         let change = Change::AccreditRoot { did: did.clone(), jkt, attribute: *attribute, entity };
-        let accredit = Act::Propose { change, governance_version, expires: at(60) };
-        let accredit = network.record(&network.operator, &format!("accredit-{name}"), time, accredit);
+        let accredit = Act::Propose { change, governance_version, expires: UnixTime(time.0 + 60) };
+        network.record(&network.operator, &format!("accredit-{name}"), time, accredit)
+    }
+
+    /// Accredits it by governance, registers it, and fills its accreditation: three blocks from `time` on.
+    ///
+    /// # Panics
+    /// When a record is refused.
+    pub fn onboard(&self, network: &TestNetwork, ledger: &Ledger, governance_version: u64, time: UnixTime) {
+        let Self { key, attribute, .. } = self;
+        let at = |seconds| UnixTime(time.0 + seconds);
+        let accredit = self.accredit(network, governance_version, time);
         network.commit(ledger, time, &[Arc::clone(&accredit)]);
         let grant = |relationship| Grant { relationship, not_before: time, not_after: None };
         let grants = [Relationship::AssertionMethod, Relationship::CapabilityInvocation].map(grant).to_vec();
