@@ -1,9 +1,9 @@
 //! The rows of a block. All of them go into one batch.
 //!
 //! INV-STORE-3: what is written is derived from the written bytes once more. Leaf hashes are computed from the rows of
-//! entries, the log root from these and from the stored tiles they extend, ids from the entries, and the certificate's
-//! signatures are verified as they are written: a bit that flipped in memory since the block was executed stops the node
-//! before it stores what it did not vote for.
+//! entries, the log root from these and from the stored tiles they extend, ids from the entries; the certificate's
+//! signatures are verified, and the state's values compared with what the block wrote, as they are written: a bit that
+//! flipped in memory since the block was executed stops the node before it stores what it did not vote for.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ pub(crate) fn put_block(
     if block.tree.root != header.state_root {
         return Err(in_memory("its state root is not the header's"));
     }
-    state::put(batch, header.height, &block.writes, &block.tree);
+    state::put(batch, header.height, &block.writes, &block.tree)?;
     index::put_objects(&view.snapshot, block.writes.iter(), batch)?;
     let state = |key: &StateKey| match block.writes.get(key) {
         Some(value) => Ok(Some(value.to_vec())),
@@ -112,7 +112,7 @@ pub(crate) fn put_beginning(
 /// Adds height 0 to a batch.
 fn put_genesis(snapshot: &Snapshot<'_>, genesis: &Genesis, batch: &mut Batch<'_>) -> Result<(), StoreError> {
     let (header, writes, tree) = genesis_block(snapshot, genesis)?;
-    state::put(batch, Height(0), &writes, &tree);
+    state::put(batch, Height(0), &writes, &tree)?;
     index::put_objects(snapshot, writes.iter(), batch)?;
     put_epoch(batch, Epoch(0), Height(0), &canonical(&genesis.validator_set()));
     put_header(snapshot, &header, Frontier::new(), batch)?;

@@ -3,6 +3,8 @@
 //! Blocks are executed on values proven under the parent's state root (`TreeState`), so that what a disk or memory has
 //! changed is never executed on. Other reads take the newest value and believe its seal: twenty times cheaper.
 
+use std::collections::BTreeMap;
+
 use testamur_primitives::units::Height;
 use testamur_registry::tree::{TreeError, TreeStore, TreeUpdate};
 use testamur_registry::{StateError, StateKey, StateReader, WriteSet};
@@ -39,20 +41,37 @@ impl TreeStore for Snapshot<'_> {
     }
 }
 
-/// Adds a height's writes to a batch.
-pub(crate) fn put(batch: &mut Batch<'_>, height: Height, writes: &WriteSet, tree: &TreeUpdate) {
-    for (key, _) in writes.iter() {
-        batch.put(Column::StateKeys, key.as_str().as_bytes(), &height.0.to_be_bytes());
+/// Adds a height's writes to a batch. What is read by its seal alone is compared with them as it is written (INV-STORE-3).
+pub(crate) fn put(
+    batch: &mut Batch<'_>,
+    height: Height,
+    writes: &WriteSet,
+    tree: &TreeUpdate,
+) -> Result<(), StoreError> {
+    let changed =
+        || StoreError::damaged(format!("state of height {height} in memory"), "it has changed since its root");
+    let same = |one: &[u8], other: &[u8]| if one == other { Ok(()) } else { Err(changed()) };
+    let mut values = BTreeMap::new();
+    for (key, value) in writes.iter() {
+        let (name, version) = (key.as_str().as_bytes(), height.0.to_be_bytes());
+        batch.put_checked(Column::StateKeys, name, &version, |version| same(version, &height.0.to_be_bytes()))?;
+        values.insert(key.hash(), value);
     }
     for (key, node) in &tree.nodes {
         batch.put(Column::StateNodes, key, node);
     }
     for (key_hash, version, value) in &tree.values {
-        batch.put(Column::StateValues, &state_value_key(key_hash, *version), value);
+        let expected = values.get(key_hash).filter(|_| *version == height.0).ok_or_else(changed)?;
+        let key = state_value_key(key_hash, *version);
+        batch.put_checked(Column::StateValues, &key, value, |value| same(value, expected))?;
+    }
+    if values.len() != tree.values.len() {
+        return Err(changed());
     }
     for (since, key) in &tree.stale {
         batch.put(Column::StateStale, &state_stale_key(*since, key), &[]);
     }
+    Ok(())
 }
 
 impl From<StateError<StoreError>> for StoreError {
