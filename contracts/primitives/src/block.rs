@@ -122,6 +122,7 @@ pub fn encode_value(block: &[u8], attachments: &[impl AsRef<[u8]>]) -> Vec<u8> {
         value.extend_from_slice(&length(attachment.as_ref()));
         value.extend_from_slice(attachment.as_ref());
     }
+    debug_assert_eq!(value.len(), bytes, "as much as was set aside");
     value
 }
 

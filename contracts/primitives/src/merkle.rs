@@ -132,15 +132,9 @@ pub fn verify_inclusion(
     }
     let (mut place, mut last, mut hash) = (index, size - 1, leaf);
     for sibling in path {
-        if place & 1 == 1 || place == last {
-            hash = node_hash(*sibling, hash);
-            while place & 1 == 0 && place != 0 {
-                place >>= 1;
-                last >>= 1;
-            }
-        } else {
-            hash = node_hash(hash, *sibling);
-        }
+        // Who is the last of a level is the last of all above, so the levels on which it has no sibling need not be counted: the
+        // path's length says how many they are.
+        hash = if place & 1 == 1 || place == last { node_hash(*sibling, hash) } else { node_hash(hash, *sibling) };
         place >>= 1;
         last >>= 1;
     }
