@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Mutex;
 
+use serde_json::{Value, json};
 use testamur_primitives::codec::sha256;
 use testamur_primitives::commitment::{DigestAlgorithm, Form};
 use testamur_primitives::did::Did;
@@ -20,6 +21,7 @@ use testamur_primitives::key::SigningKey;
 use testamur_primitives::limits::REPLAY_WINDOW_S;
 use testamur_primitives::merkle::Frontier;
 use testamur_primitives::record::{Act, Bytes, Change, Payload, Record, Reference};
+use testamur_primitives::state::StateObject;
 use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::tree::{self, EMPTY_ROOT, TreeState, TreeStore, TreeUpdate};
 use testamur_registry::{
@@ -233,6 +235,8 @@ impl Ledger {
         }
         assert_eq!(execution.applied(), admitted.len());
         let writes = execution.finish();
+        let ids: Vec<_> = admitted.iter().map(|record| json!(record.id())).collect();
+        writes.iter().for_each(|(key, value)| self.check_origin(key, value, &context, &ids));
         for record in admitted {
             self.window.remember(record, context.time);
             self.log.append(record.leaf_hash(), |_, _, _| ());
@@ -275,6 +279,27 @@ impl Ledger {
 
     pub fn log_root(&self) -> TreeHash {
         self.log.root()
+    }
+
+    /// What is written says by whom: height and time are the block's, `record` is one of its records or the proposal that one of
+    /// them carries out, `seq` is the key's number.
+    fn check_origin(&self, key: &StateKey, value: &[u8], context: &BlockContext, records: &[Value]) {
+        let (object, number) = key.as_str().rsplit_once('/').expect("an object and a number, or head");
+        let value: Value = serde_json::from_slice(value).expect("JSON");
+        let is = |member: &str, expected: &dyn Fn(&Value) -> bool| {
+            assert!(value.get(member).is_none_or(expected), "{key}: {member} of {value}");
+        };
+        let is_proposal = |record: &Value| {
+            let proposal = StateObject::new("proposal", record.as_str().expect("text"));
+            self.state.contains_key(&proposal.head())
+        };
+        is("seq", &|seq| number == "head" || seq.as_u64() == number.parse().ok());
+        is("record", &|record| records.contains(record) || is_proposal(record));
+        // These say when something else was: an epoch's beginning, a proposal.
+        if !object.starts_with("epoch/") && !object.starts_with("proposal/") {
+            is("height", &|height| *height == json!(context.height));
+            is("time", &|time| *time == json!(context.time));
+        }
     }
 
     fn write(&mut self, writes: &WriteSet) {
