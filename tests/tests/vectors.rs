@@ -1,5 +1,5 @@
 //! That the golden vectors are what the code makes, published vectors, and what the Python verifier says of both. What Rust says of
-//! the golden ones is tested where it is decided: `contracts/primitives/tests/vectors.rs`.
+//! the golden ones is tested where it is decided: `contracts/primitives/tests/it/vectors.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

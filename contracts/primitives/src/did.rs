@@ -258,6 +258,18 @@ mod tests {
             assert_eq!(bad.parse::<Did>().unwrap().to_key(), Err(DidError::BadKey), "{bad:?}");
         }
         assert_eq!("did:web:example.org".parse::<Did>().unwrap().to_key(), Err(DidError::UnknownMethod));
+        for (codec, key) in [
+            ([0xed, 0x01], SigningKey::ed25519(&[7; 32])),
+            ([0xe7, 0x01], SigningKey::secp256k1(&[7; 32]).unwrap()),
+            ([0x80, 0x24], SigningKey::p256(&[7; 32]).unwrap()),
+            ([0x81, 0x24], SigningKey::p384(&[7; 48]).unwrap()),
+        ] {
+            let public = key.public_key();
+            let bytes = public.as_bytes();
+            for body in [&bytes[..bytes.len() - 1], &[bytes, &[0]].concat(), &[bytes, bytes].concat()] {
+                assert_eq!(Did::from_multikey(&codec, body).to_key(), Err(DidError::BadKey), "{} bytes", body.len());
+            }
+        }
         let did = Did::key(&SigningKey::ed25519(&[1; 32]).public_key());
         assert_eq!(format!("{did}#other").parse::<DidUrl>().unwrap().to_key(), Err(DidError::Fragment));
     }

@@ -159,7 +159,9 @@ mod tests {
         };
         let bytes = br#"{"a":1,"e":2,"p":3}"#;
         assert!(places(7, 13, bytes));
-        for (digest, opening) in [(0, 13), (13, 7), (7, 7), (8, 13), (7, 19), (7, u32::MAX)] {
+        for (digest, opening) in
+            [(0, 13), (13, 7), (7, 7), (8, 13), (7, 19), (7, u32::MAX), (7, 14), (6, 13), (7, 1), (1, 13)]
+        {
             assert!(!places(digest, opening, bytes), "{digest}, {opening}");
         }
         assert!(ReceiptStencil::from_bytes(b"1234567").is_err());

@@ -1,15 +1,15 @@
 //! Every format of the ledger, by the promises of its fuzzing target: what is read is written again, byte for byte, and a proof
 //! shows nothing else. On what the vectors hold, what fuzzing kept, and a few changes of each; the millions are tried elsewhere.
 
-#[path = "../../../tests/src/fuzz/ledger.rs"]
+#[path = "../../../../tests/src/fuzz/ledger.rs"]
 mod ledger;
 #[expect(unreachable_pub, reason = "it is public where it lives, in the library of the tests")]
-#[path = "../../../tests/src/fuzz/parts.rs"]
+#[path = "../../../../tests/src/fuzz/parts.rs"]
 mod parts;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use parts::{CUT, Target, jws, kept};
+use self::parts::{CUT, Target, jws, kept};
 use testamur_primitives::block::{encode_value, split_value};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::header::Header;
@@ -17,13 +17,7 @@ use testamur_primitives::limits::{BLOCK_ATTACHMENTS_BYTES_MAX, BLOCK_ATTACHMENTS
 use testamur_primitives::stream::{Encoder, Frame, StreamFault, decode, read_blocks};
 use testamur_primitives::units::Height;
 
-mod vectors {
-    use super::{Path, PathBuf};
-
-    pub(crate) fn folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors")
-    }
-}
+use crate::vectors;
 
 fn evidence_file() -> Vec<u8> {
     std::fs::read(vectors::folder().join("diplomas/evidence-main.json")).expect("a file of the vectors")
