@@ -9,6 +9,7 @@ use testamur_primitives::issuers::accreditation::{
     Accreditation, CredentialKind, OutOfScope, Scope, parse_schema_id, specific_types,
 };
 use testamur_primitives::key::SigningKey;
+use testamur_primitives::limits::{JURISDICTIONS_MAX, SCOPE_TEXT_CHARS_MAX, SCOPE_TYPES_MAX, SCOPES_MAX};
 use testamur_primitives::units::UnixTime;
 
 const SCHEMA_ID: &str = "zDpWGUBenmqXzurskry9Nsk6vq2R8thh9VSeoRqguoyMD";
@@ -309,6 +310,26 @@ fn bytes_of_another_shape_are_refused() {
     }
     assert!(Accreditation::parse(&of(&|h| without(h, &["typ"]))).is_ok());
     assert!(Accreditation::parse(&of(&|h| h["cty"] = json!("x"))).is_ok(), "members that mean nothing here are let be");
+}
+
+#[test]
+fn scopes_have_so_many_types_places_and_letters() {
+    let parse = |change: &dyn Fn(&mut Value)| Accreditation::parse(&jwt(&with(change)));
+    let many = |count: usize| (0..count).map(|n| format!("T{n}")).collect::<Vec<_>>();
+    let long = |letters: usize| vec!["a".repeat(letters)];
+    for (member, least, most) in [("types", 0, SCOPE_TYPES_MAX), ("limitJurisdiction", 0, JURISDICTIONS_MAX)] {
+        let of = |texts: Vec<String>| parse(&|c| scope_of(c)[member] = json!(texts));
+        assert!(of(many(least)).is_ok() && of(many(most)).is_ok() && of(many(most + 1)).is_err(), "{member}");
+        assert!(of(long(SCOPE_TEXT_CHARS_MAX)).is_ok() && of(long(SCOPE_TEXT_CHARS_MAX + 1)).is_err(), "{member}");
+        assert!(of(long(0)).is_err(), "{member}");
+    }
+    let scopes = |count: usize| parse(&|c| subject(c)["accreditedFor"] = json!(vec![scope_of(c).clone(); count]));
+    assert!(scopes(SCOPES_MAX).is_ok() && scopes(SCOPES_MAX + 1).is_err());
+    let id = |letters: usize| {
+        let id = format!("/0x{}", "cd".repeat(32));
+        parse_schema_id(&format!("{}{id}", "a".repeat(letters - id.len())))
+    };
+    assert!(id(SCOPE_TEXT_CHARS_MAX).is_some() && id(SCOPE_TEXT_CHARS_MAX + 1).is_none());
 }
 
 #[test]

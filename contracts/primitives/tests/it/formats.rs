@@ -14,7 +14,7 @@ use testamur_primitives::block::{encode_value, split_value};
 use testamur_primitives::genesis::Genesis;
 use testamur_primitives::header::Header;
 use testamur_primitives::limits::{BLOCK_ATTACHMENTS_BYTES_MAX, BLOCK_ATTACHMENTS_MAX};
-use testamur_primitives::stream::{Encoder, Frame, StreamFault, decode, read_blocks};
+use testamur_primitives::stream::{Encoder, Frame, StreamFault, StreamedBlock, decode, read_blocks, write_blocks};
 use testamur_primitives::units::Height;
 
 use crate::vectors;
@@ -108,6 +108,18 @@ fn an_error_says_where_in_the_stream_it_is() {
     let error = read_blocks(&bytes).expect_err("a snapshot is no stream of blocks");
     assert_eq!((error.number, error.offset), (5, places[5] as u64));
     assert!(matches!(error.fault, StreamFault::NotABlockStream(_)), "{error}");
+}
+
+/// What a sender counts before it sends.
+#[test]
+fn a_streamed_block_has_as_many_bytes_as_it_says() {
+    let stream = read_blocks(&vectors::read("blocks.stream")).expect("a stream of the vectors");
+    let mut block = stream.blocks[0].clone();
+    let bytes = |blocks: &[StreamedBlock]| write_blocks(b"{}", Height(1), blocks).len();
+    for attachments in 0..3 {
+        assert_eq!(bytes(std::slice::from_ref(&block)) - bytes(&[]), block.encoded_len(), "{attachments}");
+        block.attachments.push(vec![7; 100 + attachments]);
+    }
 }
 
 #[test]

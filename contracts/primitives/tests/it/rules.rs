@@ -8,7 +8,7 @@ use testamur_primitives::epoch::{ValidatorRegistration, changes_max, quorum};
 use testamur_primitives::genesis::{Genesis, Possession};
 use testamur_primitives::identity::{Grant, Relationship};
 use testamur_primitives::issuers::{EndReason, IssuerType};
-use testamur_primitives::key::{KeyKind, SigningKey};
+use testamur_primitives::key::{KeyKind, PublicKey, SigningKey};
 use testamur_primitives::merkle::{Frontier, leaf_hash};
 use testamur_primitives::record::{Algorithm, Bytes};
 use testamur_primitives::units::UnixTime;
@@ -99,6 +99,33 @@ fn brackets_in_a_text_are_no_nesting() {
     }
     assert!(from_strict::<Value>(b"[[[[[[[[]]]]]]]]").is_ok(), "eight");
     assert!(from_strict::<Value>(b"[[[[[[[]]]]]],[[[[[[[]]]]]]]]").is_ok(), "eight, twice");
+}
+
+/// RFC 8037 §2: an Ed25519 key has no y; RFC 7518 §6.2.1: both coordinates have the curve's length.
+#[test]
+fn a_jwk_has_the_members_of_its_kind() {
+    for key in [
+        SigningKey::ed25519(&[7; 32]),
+        SigningKey::p256(&[7; 32]).expect("a scalar"),
+        SigningKey::p384(&[7; 48]).expect("a scalar"),
+        SigningKey::secp256k1(&[7; 32]).expect("a scalar"),
+    ] {
+        let public = key.public_key();
+        let jwk = json!(public.to_jwk());
+        let read = |jwk: &Value| PublicKey::from_jwk(&serde_json::from_value(jwk.clone()).expect("a JWK"));
+        assert_eq!(read(&jwk), Ok(public));
+        let with = |member: &str, value: &Value| {
+            let mut changed = jwk.clone();
+            changed[member] = value.clone();
+            read(&changed)
+        };
+        assert!(with("y", &jwk["x"]).is_err());
+        let x = jwk["x"].as_str().expect("text");
+        for x in [&x[4..], &format!("AAAA{x}"), &format!("{x}="), ""] {
+            assert!(with("x", &json!(x)).is_err(), "{x}");
+        }
+        assert!(with("crv", &json!("P-521")).is_err() && with("kty", &json!("RSA")).is_err());
+    }
 }
 
 /// A log says nothing of a key but the public half.

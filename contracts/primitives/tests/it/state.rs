@@ -107,6 +107,12 @@ fn a_key_is_its_text() {
         assert_eq!(text.parse(), Ok(key.clone()));
         assert_eq!(key.hash(), sha256(&[text.as_bytes()]));
     }
+    for text in
+        ["", "a", "a/b", "/b/1", "a//1", "A/b/1", "a1/b/1", "a/b c/1", "a/b/0", "a/b/01", "a/b/x", "a/b/", "a/b/1/2"]
+    {
+        assert!(text.parse::<StateKey>().is_err(), "{text}");
+    }
+    assert!("set-change/b/1".parse::<StateKey>().is_ok());
 }
 
 #[test]

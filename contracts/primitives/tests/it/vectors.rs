@@ -14,7 +14,7 @@ use testamur_primitives::checkpoint::{
     CertificateError, Checkpoint, ValueId, cosignature_message, verify_certificate, verify_cosignature,
 };
 use testamur_primitives::codec::{base64_standard, canonical, from_base64_standard, from_base64url, sha256};
-use testamur_primitives::commitment::Opening;
+use testamur_primitives::commitment::{DigestAlgorithm, Opening};
 use testamur_primitives::did::DidUrl;
 use testamur_primitives::epoch::{ValidatorSet, quorum};
 use testamur_primitives::equivocation::Equivocation;
@@ -237,6 +237,9 @@ fn a_genesis_and_its_set_have_these_hashes() {
     assert_eq!((json!(set.hash()), json!(set.in_office_until())), (file["hash"].clone(), file["until"].clone()));
     for validator in set.validators() {
         assert_eq!(set.by_address(validator.address), Some(validator));
+        assert_eq!(validator.consensus_key().as_slice(), validator.keys[0].key.0);
+        assert_eq!(validator.log_key().as_slice(), validator.log_key.0);
+        assert_eq!(validator.peer_key().as_slice(), validator.peer_key.0);
     }
     let quorums: Vec<(usize, usize)> = load("quorums.json");
     assert!(quorums.len() == 61 && quorums.iter().all(|(n, needed)| quorum(*n) == *needed));
@@ -385,11 +388,15 @@ fn a_receipt_says_what_its_record_and_note_say() {
     };
     assert_eq!(facts.reference.as_deref(), reference.as_ref().map(Reference::as_str));
     assert_eq!(facts.author, *record.author());
+    let mut algorithms = BTreeMap::new();
     for receipt in receipts_that_are_confirmed().iter().chain([&sample]) {
+        *algorithms.entry(receipt.digest_algorithm()).or_insert(0) += 1;
         let proof = receipt.tlog_proof();
         let (head, note) = proof.split_once("\n\n").expect("an empty line before the note");
         assert_eq!(note, receipt.note);
         let path: String = receipt.path.iter().map(|hash| format!("\n{}", base64_standard(hash.as_bytes()))).collect();
         assert_eq!(head, format!("c2sp.org/tlog-proof@v1\nindex {}{path}", receipt.index));
     }
+    let known = |algorithm: &Option<DigestAlgorithm>| algorithms.get(algorithm).copied().unwrap_or_default();
+    assert!(known(&Some(DigestAlgorithm::Sha2_256)) > 3 && known(&None) > 0, "{algorithms:?}");
 }
