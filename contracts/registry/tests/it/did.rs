@@ -7,6 +7,7 @@ use testamur_primitives::identity::changes::{DidChange, NewMethod};
 use testamur_primitives::identity::{self, KeyRefusal, Relationship, Service};
 use testamur_primitives::issuers::accreditation::CredentialKind;
 use testamur_primitives::key::SigningKey;
+use testamur_primitives::limits::{DID_CONTROLLERS_MAX, DID_GRANTS_MAX, DID_METHODS_MAX};
 use testamur_primitives::record::{Act, Change, RevocationReason};
 use testamur_primitives::units::UnixTime;
 use testamur_registry::{Outcome, network};
@@ -323,6 +324,36 @@ fn changes_that_cannot_apply_leave_no_trace() {
     let absent = Act::UpdateDid { did: ledger_did("nobody"), prev: nowhere(), changes: vec![DidChange::Deactivate {}] };
     assert_eq!(world.by(&university, now, absent), Err("did.not-registered"));
     assert_eq!(world.by_did_key(&key("writer", 0), now, foreign), Err("did.not-registered"));
+}
+
+/// By changes, one at a time, to what it may hold, and no further.
+#[test]
+fn a_document_grows_to_its_limits() {
+    let mut world = World::new();
+    let university = party("university");
+    world.register(&university, START);
+    let mut change = |change: DidChange| {
+        let update = world.update(&university.did, vec![change]);
+        world.by(&university, START, update)
+    };
+    for number in 1..=DID_METHODS_MAX as u32 {
+        let added = change(DidChange::AddMethod { method: usual(&key("more", number)) });
+        let expected = if number < DID_METHODS_MAX as u32 { DONE } else { Err("did.limit") };
+        assert_eq!(added, expected, "key {number} besides the first");
+    }
+    let (method, uses) = (jkt(&key("more", 1)), usual(&key("more", 1)).grants.len());
+    for number in uses + 1..=DID_GRANTS_MAX + 1 {
+        let grant = grant(Relationship::KeyAgreement);
+        let added = change(DidChange::AddRelationship { method: method.clone(), grant });
+        assert_eq!(added, if number <= DID_GRANTS_MAX { DONE } else { Err("did.limit") }, "use {number}");
+    }
+    for (number, name) in ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"].into_iter().enumerate() {
+        let controller = party(name);
+        world.register(&controller, START);
+        let update = world.update(&university.did, vec![DidChange::AddController { did: controller.did }]);
+        let expected = if number + 2 <= DID_CONTROLLERS_MAX { DONE } else { Err("did.limit") };
+        assert_eq!(world.by(&university, START, update), expected, "{name} besides itself");
+    }
 }
 
 #[test]
