@@ -15,19 +15,19 @@ use testamur_primitives::checkpoint::{
 };
 use testamur_primitives::codec::{base64_standard, canonical, from_base64_standard, from_base64url, sha256};
 use testamur_primitives::commitment::{DigestAlgorithm, Opening};
-use testamur_primitives::did::DidUrl;
+use testamur_primitives::did::{Did, DidUrl};
 use testamur_primitives::epoch::{ValidatorSet, quorum};
 use testamur_primitives::equivocation::Equivocation;
 use testamur_primitives::genesis::{Genesis, possession_message};
 use testamur_primitives::hash::TreeHash;
 use testamur_primitives::header::Header;
-use testamur_primitives::key::{PublicKey, verify_ed25519};
+use testamur_primitives::key::{PublicKey, SigningKey, verify_ed25519};
 use testamur_primitives::note::{Note, SignatureLine, TYPE_COSIGNATURE_V1, TYPE_ED25519, VerifierKey};
 use testamur_primitives::policy::tlog_policy;
 use testamur_primitives::receipt::{Receipt, Verdict, verify};
-use testamur_primitives::record::{Act, Record, Reference};
-use testamur_primitives::status::BitList;
+use testamur_primitives::record::{Act, Bytes, Payload, Record, Reference};
 use testamur_primitives::status::formats::verify_attachment;
+use testamur_primitives::status::{Attachment, BitList};
 use testamur_primitives::trust::{TrustError, TrustFile};
 use testamur_primitives::units::{Height, Round, UnixTime};
 use testamur_primitives::votes;
@@ -89,6 +89,22 @@ fn status_tokens_are_derived_from_the_bits() {
     assert!(bits.set(1, true));
     verify_attachment(&file.status, &file.issuer, &file.public_base, bits.as_bytes(), &key)
         .expect_err("INV-STATUS-1: other bits, other tokens");
+}
+
+#[test]
+fn a_published_list_needs_its_bits_beside_the_record() {
+    let TokensFile { status, .. } = load("status-tokens.json");
+    let expected = Attachment { sha256: status.sha256, bytes: status.size as usize / 8 };
+    let key = SigningKey::ed25519(&[7; 32]);
+    let iss = Did::key(&key.public_key());
+    let sign = |act: Act| {
+        let (jti, iat, exp) = ("a".parse().expect("a reference"), UnixTime(1), UnixTime(2));
+        let payload = Payload { v: 1, net: genesis().hash(), iss: iss.clone(), jti, iat, exp, act };
+        Record::sign(&payload, &iss.key_id().expect("a did:key"), &key).expect("a record")
+    };
+    assert_eq!(sign(Act::PublishStatus { status, prev: None }).attachment(), Some(expected));
+    let (alg, entries) = (DigestAlgorithm::Sha2_256, vec![Bytes(vec![7; 32])]);
+    assert_eq!(sign(Act::OpenDossier { alg, entries }).attachment(), None);
 }
 
 #[test]

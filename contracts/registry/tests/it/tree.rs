@@ -79,6 +79,15 @@ fn roots_are_those_of_the_definition_and_every_height_has_one() {
 }
 
 #[test]
+fn a_stored_node_says_where_it_stands() {
+    let (ledger, _) = history();
+    for (key, bytes) in &ledger.tree.nodes {
+        let row = tree::node_row(key, bytes).expect("a node");
+        assert_eq!(tree::row_key(row.version, &row.path), *key);
+    }
+}
+
+#[test]
 fn every_key_is_proven_present_or_absent_at_every_height() {
     let (ledger, states) = history();
     let all: BTreeSet<_> = states.iter().flat_map(|s| s.state.keys().cloned()).chain((0..20).map(absent)).collect();

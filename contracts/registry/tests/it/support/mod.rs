@@ -26,7 +26,7 @@ use testamur_primitives::units::{Height, UnixTime};
 use testamur_registry::tree::{self, EMPTY_ROOT, TreeState, TreeStore, TreeUpdate};
 use testamur_registry::{
     ApplyError, BlockContext, Execution, Outcome, Rejection, ReplayWindow, StateKey, WriteSet, check_stateless,
-    genesis_writes,
+    genesis_writes, index,
 };
 
 /// Time of height 0 in these tests.
@@ -283,9 +283,9 @@ impl Ledger {
 
     /// What is written says by whom: height and time are the block's, `record` is one of its records or the proposal that one of
     /// them carries out, `seq` is the key's number.
-    fn check_origin(&self, key: &StateKey, value: &[u8], context: &BlockContext, records: &[Value]) {
+    fn check_origin(&self, key: &StateKey, value_bytes: &[u8], context: &BlockContext, records: &[Value]) {
         let (object, number) = key.as_str().rsplit_once('/').expect("an object and a number, or head");
-        let value: Value = serde_json::from_slice(value).expect("JSON");
+        let value: Value = serde_json::from_slice(value_bytes).expect("JSON");
         let is = |member: &str, expected: &dyn Fn(&Value) -> bool| {
             assert!(value.get(member).is_none_or(expected), "{key}: {member} of {value}");
         };
@@ -295,6 +295,13 @@ impl Ledger {
         };
         is("seq", &|seq| number == "head" || seq.as_u64() == number.parse().ok());
         is("record", &|record| records.contains(record) || is_proposal(record));
+        // Of what never changes, the first entry alone is listed.
+        let listed = !index::terms(key, value_bytes).expect("what the rules write").is_empty();
+        match object.split_once('/').expect("kind and id").0 {
+            "issuer" | "attribute" | "schema" | "status" | "address" => assert_eq!(listed, number == "1", "{key}"),
+            "did" | "dossier" => assert_eq!(listed, number != "head", "{key}"),
+            _ => assert!(!listed, "{key}"),
+        }
         // These say when something else was: an epoch's beginning, a proposal.
         if !object.starts_with("epoch/") && !object.starts_with("proposal/") {
             is("height", &|height| *height == json!(context.height));
