@@ -8,6 +8,7 @@ use testamur_credentials::format::{self, BuildError};
 use testamur_credentials::limits::{
     CREDENTIAL_BYTES_MAX, FILE_BYTES_MAX, LINK_CHARS_MAX, PACKAGE_BYTES_MAX, PACKAGE_LISTS_MAX, TOKEN_BYTES_MAX,
 };
+use testamur_credentials::link::LinkError;
 use testamur_credentials::package::{self, Package};
 use testamur_credentials::proofs::{Lists, Proofs};
 use testamur_credentials::refusal::Refusal;
@@ -41,6 +42,44 @@ fn too_large<T>(read: Result<T, Refusal>) -> Option<(usize, usize)> {
         Err(Refusal::TooLarge { bytes, most }) => Some((bytes, most)),
         _ => None,
     }
+}
+
+#[test]
+fn limits_have_these_numbers() {
+    use testamur_credentials::limits::*;
+    macro_rules! pinned {
+        ($($name:ident = $number:literal,)*) => { $(assert_eq!($name, $number, stringify!($name));)* };
+    }
+    pinned! {
+        CREDENTIAL_BYTES_MAX = 262_144,
+        CREDENTIAL_DEPTH_MAX = 16,
+        COMPACT_BYTES_MAX = 900,
+        LINK_CHARS_MAX = 2_000,
+        DISCLOSURES_MAX = 128,
+        PACKAGE_BYTES_MAX = 8_388_608,
+        PACKAGE_LISTS_MAX = 8,
+        PACKAGE_MEMORY_BYTES_MAX = 8_388_608,
+        FILE_BYTES_MAX = 33_554_432,
+        LIST_BYTES_MAX = 2_097_152,
+        STATUS_AGE_S = 86_400,
+        CLOCK_SKEW_S = 300,
+        ATTACHMENTS_MAX = 16,
+        ATTACHMENT_BYTES_MAX = 8_388_608,
+        ACCREDITATION_ENTRIES_MAX = 32,
+        STATUS_POINTERS_MAX = 8,
+        MEMORY_BYTES_MAX = 67_108_864,
+        TOKEN_BYTES_MAX = 4_194_304,
+    }
+}
+
+#[test]
+fn a_link_is_made_up_to_its_bound() {
+    let make = |letters: usize| {
+        let page = "https://a.example/verify";
+        link::make(page, &"a".repeat(letters - page.len() - "#c=".len()))
+    };
+    assert_eq!(make(LINK_CHARS_MAX).expect("short enough").len(), LINK_CHARS_MAX);
+    assert_eq!(make(LINK_CHARS_MAX + 1), Err(LinkError::TooLong(LINK_CHARS_MAX + 1)));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use testamur_primitives::issuers::{EndReason, IssuerType};
 use testamur_primitives::key::{KeyKind, PublicKey, SigningKey};
 use testamur_primitives::merkle::{Frontier, leaf_hash};
 use testamur_primitives::record::{Algorithm, Bytes};
+use testamur_primitives::status::BitList;
 use testamur_primitives::units::UnixTime;
 
 use crate::vectors::load;
@@ -134,6 +135,21 @@ fn what_is_logged_of_a_key_and_of_bytes() {
     let key = SigningKey::ed25519(&[7; 32]);
     assert_eq!(format!("{key:?}"), format!("SigningKey({:?})", key.public_key()));
     assert_eq!(format!("{:?}", Bytes(vec![0xfb, 0xff])), "-_8");
+}
+
+/// A credential that was suspended is good again, and its neighbours in the list are what they were.
+#[test]
+fn an_entry_of_a_list_is_cleared_alone() {
+    let mut list = BitList::from_bytes(vec![0xff; 2], 16).expect("16 entries");
+    for index in [0, 7, 8, 13] {
+        assert!(list.set(index, false));
+        let set = list.as_bytes().to_vec();
+        assert!(list.set(index, false) && list.as_bytes() == set, "cleared is cleared");
+    }
+    let cleared: Vec<_> = (0..16).filter(|index| list.get(*index) == Some(false)).collect();
+    assert_eq!(cleared, [0, 7, 8, 13]);
+    assert!(list.set(7, true) && list.get(7) == Some(true));
+    assert_eq!(list.ones(), 13);
 }
 
 #[test]
