@@ -1,5 +1,5 @@
-//! Limits are rules: a node with another one would refuse what others accept. So they stand here a second time, as plain numbers, and
-//! what reads is tried at each bound and one above.
+//! Limits are rules: a node with another one would refuse what others accept. So they stand here a second time, as plain numbers
+//! (how much is remembered is no rule, and does not), and readers of bytes are tried at their bound and one above it.
 
 use serde_json::{Value, json};
 use testamur_primitives::block::{Block, BlockError};

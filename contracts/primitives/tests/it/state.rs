@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use testamur_primitives::codec::{canonical, sha256};
-
 use testamur_primitives::commitment::DigestAlgorithm;
 use testamur_primitives::did::Did;
 use testamur_primitives::dossiers::{self, DossierEntry};
