@@ -153,3 +153,27 @@ fn lenient(schema: &mut Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page's verifier is asked the same (`verifier-web/tests/unit/schema.test.mjs`).
+    #[test]
+    fn each_keyword_says_what_it_says_on_the_page() {
+        let rows: Value = serde_json::from_str(include_str!("../../../../tests/schemas.json")).unwrap();
+        for (of, undisclosed) in [("whole", false), ("undisclosed", true)] {
+            for row in rows[of].as_array().unwrap() {
+                let body = row["schema"].as_str().unwrap();
+                let schema = compile(body, undisclosed).expect(body);
+                for (values, expected) in [("valid", true), ("invalid", false)] {
+                    for text in row[values].as_array().unwrap() {
+                        let text = text.as_str().unwrap();
+                        let value: Value = serde_json::from_str(text).unwrap();
+                        assert_eq!(schema.is_valid(&value), expected, "{of}: {body} of {text}");
+                    }
+                }
+            }
+        }
+    }
+}
