@@ -575,8 +575,11 @@ mod tests {
         assert_eq!(update(&print, &[file("b", b""), file("a", b"")]), Err(PrintError::Order));
         assert_eq!(update(&print, &[file("a", b""), file("a", b"")]), Err(PrintError::Order));
         let many: Vec<_> = (10..=10 + ATTACHMENTS_MAX).map(|n| file(&format!("a{n}"), b"")).collect();
+        assert_eq!(update(&print, &many[1..]).map(drop), Ok(()));
         assert_eq!(update(&print, &many), Err(PrintError::Bounds));
-        assert_eq!(update(&print, &[file("a", &vec![b'a'; ATTACHMENT_BYTES_MAX + 1])]), Err(PrintError::Bounds));
+        let long = |bytes: usize| update(&print, &[file("a", &vec![b'a'; bytes])]).map(drop);
+        assert_eq!(long(ATTACHMENT_BYTES_MAX), Ok(()));
+        assert_eq!(long(ATTACHMENT_BYTES_MAX + 1), Err(PrintError::Bounds));
         assert_eq!(update(b"%PDF-1.7\n%%EOF", &[file("a", b"")]), Err(PrintError::NotAPrint));
     }
 

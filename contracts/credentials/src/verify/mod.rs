@@ -140,11 +140,6 @@ impl Verifier {
         &self.trust
     }
 
-    /// What the ledger's own addresses begin with.
-    pub fn public_base(&self) -> &str {
-        &self.public_base
-    }
-
     /// Whether a DID is of the kind that this ledger registers.
     pub fn is_of_this_ledger(&self, did: &Did) -> bool {
         did.is_of_ledger() && did.method() == self.trust.genesis().did_method()

@@ -164,7 +164,7 @@ fn doubled_members_are_refused_at_every_depth() {
 /// The split of a file's members agrees with what serde_json reads.
 #[test]
 fn members_are_split_as_json_reads_them() {
-    let text = r#" { "a" : "x\"}]" , "\u0062": {"c":["]}",{}]} ,"d":[1,2] , "e":-1.5e3,"f":null,"g":"" } "#;
+    let text = r#" { "a" : "x\"}]" , "\u0062": {"c":["]}",{}]} ,"d":[1,2] , "e":-1.5e3,"f":null,"g":"","":0 } "#;
     let whole: Map<String, Value> = serde_json::from_str(text).unwrap();
     let split = strict::members(text.as_bytes()).unwrap();
     assert_eq!(split.len(), whole.len());
@@ -345,6 +345,13 @@ fn windows_of_time_are_the_narrower_in_the_w3cs_format() {
         let text = changed(Format::Vcdm2, |_, payload| drop(payload.insert("@context".into(), context)));
         assert_eq!(reason(&text), Reason::ReadableMalformed);
     }
+    // Lists have so many entries: the verifier on the page has this number too.
+    let contexts = |count: usize| {
+        let contexts = vec!["https://www.w3.org/ns/credentials/v2"; count];
+        format::parse(&changed(Format::Vcdm2, |_, payload| drop(payload.insert("@context".into(), json!(contexts)))))
+    };
+    assert!(contexts(32).is_ok());
+    assert_eq!(contexts(33).unwrap_err(), Refusal::Malformed("@context has more than 32 entries".into()));
     let several =
         changed(Format::Vcdm2, |_, payload| drop(payload.insert("credentialSubject".into(), json!([{}, {}]))));
     assert_eq!(reason(&several), Reason::ReadableUnknownFormat);
@@ -468,9 +475,13 @@ fn disclosures_belong_where_they_stand_and_overwrite_nothing() {
     assert_eq!(read.unwrap_err().reason(), Reason::ReadableDuplicateMembers);
     let other = selective(|payload| drop(payload.insert("_sd_alg".into(), json!("sha-512"))), &[]);
     assert_eq!(other.unwrap_err().reason(), Reason::ReadableUnknownFormat);
-    let many: Vec<_> = (0..=limits::DISCLOSURES_MAX).map(|n| disclosure(json!(["s", format!("f{n}"), n]))).collect();
-    let digests: Vec<_> = many.iter().map(|text| digest(text)).collect();
-    refused(selective(sd(digests), &many.iter().map(String::as_str).collect::<Vec<_>>()), "more than are read");
+    let many = |count: usize| {
+        let many: Vec<_> = (0..count).map(|n| disclosure(json!(["s", format!("f{n}"), n]))).collect();
+        let digests = many.iter().map(|text| digest(text)).collect();
+        selective(sd(digests), &many.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert_eq!(many(limits::DISCLOSURES_MAX).unwrap().subject.len(), limits::DISCLOSURES_MAX);
+    refused(many(limits::DISCLOSURES_MAX + 1), "more than are read");
     // Only at the top do these names mean something.
     let (iss, mark) = (disclosure(json!(["s7", "iss", "x"])), json!("sha-512"));
     let inside = |payload: &mut Map<String, Value>| {
@@ -490,6 +501,21 @@ fn disclosures_belong_where_they_stand_and_overwrite_nothing() {
     assert!(nested(limits::CREDENTIAL_DEPTH_MAX).is_ok());
     refused(nested(limits::CREDENTIAL_DEPTH_MAX + 1), "nested too deep");
     refused(nested(100), "nested much too deep");
+    // So are lists in lists, of which every other one is disclosed.
+    let listed = |depth: usize| {
+        let mut chain = vec![disclosure(json!(["s", 1]))];
+        for _ in 0..depth {
+            let inner = digest(chain.last().unwrap());
+            chain.push(disclosure(json!(["s", [[{ "...": inner }]]])));
+        }
+        let inner = digest(chain.last().unwrap());
+        let list = |payload: &mut Map<String, Value>| drop(payload.insert("a".into(), json!([{ "...": inner }])));
+        selective(list, &chain.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // The member, the element of its list, and two for each further link.
+    let most = (limits::CREDENTIAL_DEPTH_MAX - 2) / 2;
+    assert!(listed(most).is_ok());
+    refused(listed(most + 1), "lists nested too deep");
 }
 
 #[test]

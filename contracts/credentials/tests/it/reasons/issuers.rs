@@ -64,10 +64,14 @@ fn proofs() -> Vec<Case> {
     let missing = without_proofs(&world, &credential);
     assert_eq!(missing.steps[1].reason, Reason::SignatureNoProof);
     assert_eq!(missing.steps[4].reason, Reason::StatusNoProof);
+    assert!(missing.steps[2].evidence.is_null(), "nothing was read of which anything could be said");
+    let unproven = without("issuer/");
+    let detail = unproven.steps[3].evidence["detail"].as_str().expect("what is not proven");
+    assert!(detail.contains("issuer/"), "{detail}");
     vec![
         ("no proofs", Reason::IssuerNoProof, missing),
         ("proofs without the document", Reason::IssuerNoProof, without("did/")),
-        ("proofs without the accreditations", Reason::AccreditationNoProof, without("issuer/")),
+        ("proofs without the accreditations", Reason::AccreditationNoProof, unproven),
         ("proofs without the schema", Reason::ReadableSchemaUnknown, without("schema/")),
         ("proofs without the lists", Reason::StatusNoProof, without("status/")),
         ("of a ledger that is not installed", Reason::IssuerOtherNetwork, elsewhere),
@@ -184,6 +188,11 @@ fn accreditations() -> Vec<Case> {
         AccreditationChain,
         AccreditationEndedUnanchored,
     );
+    let expired = |world: &mut World| {
+        let scope = world.scope(&["UniversityDegree", "EqfLevel7"], &["LUX"]);
+        world.accredit_at("agency", world.agency.attribute, START + 2, &[scope], START, Some(ISSUED));
+    };
+    case("the agency's expired before", &expired, AccreditationChain, AccreditationEndedUnanchored);
     let fresh = |time: u64, from: u64, until: Option<u64>| {
         move |world: &mut World| {
             let id = AttributeId::from_bytes([0x77; 32]);
