@@ -68,23 +68,9 @@ impl CheckedRecord {
         &self.record
     }
 
-    /// The record.
-    pub fn into_record(self) -> Record {
-        self.record
-    }
-
     /// The key that the signature was verified with.
     pub fn verified_with(&self) -> Option<&PublicKey> {
         self.verified.as_ref()
-    }
-
-    /// Remembers that the signature verifies with a key, so that execution need not verify it again.
-    pub fn verify_with(&mut self, key: &PublicKey) -> Result<(), RecordError> {
-        if self.verified.as_ref() != Some(key) {
-            self.record.verify_signature(key)?;
-            self.verified = Some(key.clone());
-        }
-        Ok(())
     }
 }
 

@@ -96,11 +96,6 @@ impl RefreshError {
         }
     }
 
-    /// Whether the fault is the receipt's own, whatever node is asked.
-    pub fn is_of_receipt(&self) -> bool {
-        matches!(self, Self::NotValid(_) | Self::NotInHistory { .. } | Self::AnchorsFull | Self::Unusable(_))
-    }
-
     /// Whether the process must stop: never.
     pub fn is_fatal(&self) -> bool {
         false

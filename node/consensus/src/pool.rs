@@ -134,11 +134,6 @@ impl<R: PoolRecord> Pool<R> {
         self.lock().records.contains_key(id)
     }
 
-    /// Whether bytes with this leaf hash were checked and are waiting.
-    pub fn contains_leaf(&self, leaf: &TreeHash) -> bool {
-        self.lock().by_leaf.contains_key(leaf)
-    }
-
     /// The record that was verified with exactly the bytes of this leaf hash.
     pub fn known(&self, leaf: &TreeHash) -> Option<R> {
         let inner = self.lock();

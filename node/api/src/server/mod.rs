@@ -160,11 +160,6 @@ impl Server {
         self.address
     }
 
-    /// Whether it speaks TLS.
-    pub fn is_tls(&self) -> bool {
-        self.tls.is_some()
-    }
-
     /// Its counters, which live on while it serves.
     pub fn counters(&self) -> Arc<ServerCounters> {
         Arc::clone(&self.counters)

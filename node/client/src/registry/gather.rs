@@ -8,7 +8,7 @@ use testamur_primitives::state::{StateError, StateKey};
 
 use super::{Fault, Proven, Read, Registry};
 use crate::author::now;
-use crate::limits::{GATHER_RESTARTS_MAX, STATE_KEYS_PER_REQUEST, STATE_QUERY_BYTES_MAX};
+use crate::limits::{EVIDENCE_AGE_S, GATHER_RESTARTS_MAX, STATE_KEYS_PER_REQUEST, STATE_QUERY_BYTES_MAX};
 use crate::node::Node;
 
 /// Runs `read` over what a node proves, asking for more keys until it has all, under one header.
@@ -92,7 +92,7 @@ pub(super) async fn gather<T>(
 fn check(registry: &Registry, node: &Node, evidence: &Evidence) -> Result<ProvenState, Fault> {
     let fault = |error| Fault::Evidence { server: node.name().to_owned(), error };
     let state = evidence.verify(&registry.trust).map_err(fault)?;
-    state.fresh(now().unwrap_or_default(), registry.accepted_s).map_err(fault)?;
+    state.fresh(now().unwrap_or_default(), EVIDENCE_AGE_S).map_err(fault)?;
     let (height, seen) = (state.header().height, registry.seen());
     if height < seen {
         return Err(Fault::Behind { server: node.name().to_owned(), height, seen });

@@ -31,8 +31,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::author::now;
 use crate::cut::Cut;
-use crate::error::ClientError;
-use crate::limits::{BEHIND_PAUSE, BEHIND_TIMEOUT, EVIDENCE_AGE_S};
+use crate::limits::{BEHIND_PAUSE, BEHIND_TIMEOUT};
 use crate::nodes::{FinaliseError, Nodes};
 pub use error::{Fault, RegistryError};
 
@@ -116,7 +115,6 @@ pub type Read<T> = Result<T, StateError<NotProven>>;
 pub struct Registry {
     nodes: Nodes,
     trust: Arc<TrustFile>,
-    accepted_s: u64,
     /// The greatest height that was proven to this client: no answer may be of an earlier one.
     seen: AtomicU64,
 }
@@ -124,13 +122,7 @@ pub struct Registry {
 impl Registry {
     /// The registries of a trust file's network.
     pub fn new(nodes: Nodes, trust: Arc<TrustFile>) -> Self {
-        Self { nodes, trust, accepted_s: EVIDENCE_AGE_S, seen: AtomicU64::new(0) }
-    }
-
-    /// Accepts headers that are at most this old.
-    #[must_use]
-    pub fn accept_age(self, accepted_s: u64) -> Self {
-        Self { accepted_s, ..self }
+        Self { nodes, trust, seen: AtomicU64::new(0) }
     }
 
     /// The nodes.
@@ -328,18 +320,6 @@ impl Registry {
         let cut = self.nodes.find(record, within, |receipt| Cut::new(receipt, record, &self.trust, clock)).await?;
         self.saw(cut.facts().height);
         Ok(cut)
-    }
-
-    /// The network that the nodes say they are of, if it is the trust file's.
-    pub async fn check_network(&self) -> Result<(), ClientError> {
-        let network = self.nodes.network().await?;
-        if network.genesis == self.trust.network() {
-            return Ok(());
-        }
-        Err(ClientError::BadAnswer {
-            server: self.nodes.nodes()[0].name().to_owned(),
-            reason: format!("it is of network {}, not of {}", network.genesis, self.trust.network()),
-        })
     }
 }
 

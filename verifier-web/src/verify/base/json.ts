@@ -289,11 +289,6 @@ export function asDouble(value: Json | undefined): number | undefined {
   return value instanceof JsonFloat ? value.value : undefined;
 }
 
-/** An integer from 0 to 2^53 − 1, written as one; undefined for anything else. */
-export function asIndex(value: Json | undefined): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-}
-
 /** Whether two values are the same JSON: 1 and 1.0 are not. */
 export function equalJson(a: Json, b: Json): boolean {
   if (a === b) return true;

@@ -4,8 +4,6 @@
 export const CREDENTIAL_BYTES_MAX = 256 * 1024;
 /** Nesting of a credential's JSON: a transcript needs 6. */
 export const CREDENTIAL_DEPTH_MAX = 16;
-/** Bytes of the compact credential in a QR code: what a phone reads from paper at 50 mm. */
-export const COMPACT_BYTES_MAX = 900;
 /** Characters of a share link: what mail programs and chat services leave whole. */
 export const LINK_CHARS_MAX = 2_000;
 /** Disclosures of an SD-JWT. */

@@ -28,8 +28,6 @@ export const RELATIONSHIPS: readonly Relationship[] = [
   "capabilityDelegation",
 ];
 
-/** The relationships by which a record of everyday work is signed. */
-export const EVERYDAY: readonly Relationship[] = ["assertionMethod", "capabilityInvocation"];
 /** The relationship by which a record that changes a registry is signed. */
 export const REGISTRY: readonly Relationship[] = ["capabilityInvocation"];
 

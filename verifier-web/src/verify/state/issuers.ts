@@ -14,13 +14,6 @@ import { entry, entryAt, type EntryShape, head, StateObject, type StateReader, t
 /** What an accreditation makes of its subject: one that begins a chain, one that accredits others, one that issues. */
 export type IssuerType = "root-tao" | "tao" | "ti";
 
-const EBSI_NAMES: Readonly<Record<IssuerType, string>> = { "root-tao": "RootTAO", tao: "TAO", ti: "TI" };
-
-/** EBSI's name of a type. */
-export function ebsiName(type: IssuerType): string {
-  return EBSI_NAMES[type];
-}
-
 /** Whether a holder of one type may accredit a subject as another. */
 export function mayAccredit(type: IssuerType, other: IssuerType): boolean {
   return type !== "ti" && other !== "root-tao";
@@ -33,11 +26,6 @@ export type EndReason =
   | "cessation-of-operation"
   | "privilege-withdrawn"
   | "superseded";
-
-/** Whether the end may be dated before the block that says so. */
-export function mayBePast(reason: EndReason): boolean {
-  return reason === "obtained-by-fraud" || reason === "key-compromise";
-}
 
 /** A name in a language. */
 export interface LegalName {

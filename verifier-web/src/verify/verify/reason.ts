@@ -438,8 +438,3 @@ export function reasonOf(code: ReasonCode): Reason {
   const [step, outcome, sentence, next] = TABLE[code];
   return { step, outcome, sentence, next };
 }
-
-/** Whether a text is a reason code. */
-export function isReasonCode(text: string): text is ReasonCode {
-  return Object.prototype.hasOwnProperty.call(TABLE, text);
-}
