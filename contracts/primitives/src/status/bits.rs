@@ -100,15 +100,20 @@ mod tests {
 
     use super::*;
 
+    /// Often the same few, so that entries are set twice and cleared again; some about the end of the list, and behind it.
+    fn index() -> impl Strategy<Value = u64> {
+        prop_oneof![4 => 0u64..24, 1 => 131_064u64..131_080, 1 => 0u64..200_000]
+    }
+
     proptest! {
         #[test]
         fn a_list_is_its_set_of_entries(
-            changes in proptest::collection::vec((0u64..200_000, any::<bool>()), 0..60),
+            changes in proptest::collection::vec((index(), any::<bool>()), 0..60),
         ) {
             let size = 131_072;
             let mut list = BitList::zeros(size).unwrap();
             let mut model = std::collections::BTreeSet::new();
-            for (index, value) in changes {
+            for (index, value) in changes.iter().copied() {
                 prop_assert_eq!(list.set(index, value), index < size);
                 if index < size && value {
                     model.insert(index);
@@ -121,7 +126,8 @@ mod tests {
             let one = list.least_significant_first(TokenBits::One);
             let two = list.least_significant_first(TokenBits::Two);
             prop_assert_eq!(two.len(), 2 * one.len());
-            for index in model.iter().copied().chain([0, 7, 8, size - 1]) {
+            let touched = changes.iter().map(|(index, _)| *index).filter(|index| *index < size);
+            for index in touched.chain([0, 7, 8, size - 1]) {
                 let set = model.contains(&index);
                 prop_assert_eq!(again.get(index), Some(set));
                 let at = usize::try_from(index).unwrap();
